@@ -1,0 +1,1 @@
+"""A real trading day through the public API."""

@@ -1,0 +1,1 @@
+"""What Holdfast's services say to one another: data only, additive changes only."""

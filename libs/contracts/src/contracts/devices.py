@@ -1,0 +1,98 @@
+"""Commands to and facts of the devices service: print jobs and scans."""
+
+from decimal import Decimal
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from contracts import topics
+from contracts.message import Command, Fact, Part
+
+JobState = Literal["queued", "printing", "printed", "failed", "unknown", "expired"]
+
+
+class PaperLine(Part):
+    sku: str
+    description: str
+    unit: str
+    quantity: Decimal
+    unit_price: Decimal
+    amount: Decimal
+
+
+class PrintPaper(Command):
+    """Print this paper once; the same job id is the same paper however often it is asked for.
+
+    No names: the devices service adds the customer's from its own copy, under `customer_key`.
+    """
+
+    TYPE: ClassVar[str] = "print_paper.v1"
+    TOPIC: ClassVar[str] = topics.DEVICES_COMMANDS
+    KEY: ClassVar[str] = "order_id"
+
+    job_id: UUID
+    kind: Literal["deposit_receipt"]
+    order_id: UUID
+    order_number: str
+    store_id: UUID
+    customer_key: str | None
+    currency: str
+    lines: tuple[PaperLine, ...]
+    total: Decimal
+    payment: Decimal  # This payment.
+    paid: Decimal  # All payments so far, this one included.
+    due: Decimal  # What is left to pay of the total.
+    hold_until: AwareDatetime
+    placed_at: AwareDatetime
+    at: AwareDatetime
+
+
+class PrintJobChanged(Fact):
+    """A print job's state; while it is queued, `sealed` is the job for the agent's eyes only."""
+
+    TYPE: ClassVar[str] = "print_job_changed.v1"
+    TOPIC: ClassVar[str] = topics.PRINT_JOBS
+    KEY: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    order_id: UUID
+    store_id: UUID
+    device_id: UUID | None
+    kind: Literal["deposit_receipt"]
+    state: JobState
+    copies: int
+    expires_at: AwareDatetime
+    sealed: str | None
+    at: AwareDatetime
+
+
+class PrintReported(Fact):
+    """What an agent said of a job."""
+
+    TYPE: ClassVar[str] = "print_reported.v1"
+    TOPIC: ClassVar[str] = topics.PRINT_RESULTS
+    KEY: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    device_id: UUID
+    state: JobState
+    reason: str
+    at: AwareDatetime
+
+
+class Scanned(Fact):
+    TYPE: ClassVar[str] = "scanned.v1"
+    TOPIC: ClassVar[str] = topics.SCANS
+    KEY: ClassVar[str] = "device_id"
+
+    device_id: UUID
+    scan_id: UUID
+    store_id: UUID | None
+    code: str
+    symbology: str | None
+    at: AwareDatetime
+
+
+COMMANDS = (PrintPaper,)
+FACTS = (PrintJobChanged,)

@@ -1,0 +1,1 @@
+"""Device registry, print jobs and the hub that store agents connect to."""

@@ -1,0 +1,1 @@
+"""Accounts, roles, store scopes and tokens."""

@@ -1,0 +1,1 @@
+"""Stores, warehouses, stock, holds, transfers and receipts."""

@@ -1,0 +1,1 @@
+"""Catalogue, customers, orders and the order's process."""
