@@ -1,4 +1,7 @@
-"""Commands to and facts of the devices service: print jobs and scans."""
+"""Commands to and facts of the devices service: print jobs and scans.
+
+What the hub and an agent say to one another on their link is in `contracts.agent_link`.
+"""
 
 from decimal import Decimal
 from typing import ClassVar, Literal
@@ -9,7 +12,9 @@ from pydantic import AwareDatetime
 from contracts import topics
 from contracts.message import Command, Fact, Part
 
-JobState = Literal["queued", "printing", "printed", "failed", "unknown", "expired"]
+# A job that nobody printed before its end is `failed`, and `reason` says so.
+JobState = Literal["queued", "printing", "printed", "failed", "unknown"]
+PaperKind = Literal["deposit_receipt"]
 
 
 class PaperLine(Part):
@@ -32,7 +37,7 @@ class PrintPaper(Command):
     KEY: ClassVar[str] = "order_id"
 
     job_id: UUID
-    kind: Literal["deposit_receipt"]
+    kind: PaperKind
     order_id: UUID
     order_number: str
     store_id: UUID
@@ -46,10 +51,15 @@ class PrintPaper(Command):
     hold_until: AwareDatetime
     placed_at: AwareDatetime
     at: AwareDatetime
+    expires_at: AwareDatetime | None = None  # None: after the time that the hub is set to.
 
 
 class PrintJobChanged(Fact):
-    """A print job's state; while it is queued, `sealed` is the job for the agent's eyes only."""
+    """A print job's state after this fact.
+
+    When the job is handed (`printing`) to an agent that listens on Kafka, `sealed` is the job for
+    that agent's eyes only; else it is None.
+    """
 
     TYPE: ClassVar[str] = "print_job_changed.v1"
     TOPIC: ClassVar[str] = topics.PRINT_JOBS
@@ -59,8 +69,9 @@ class PrintJobChanged(Fact):
     order_id: UUID
     store_id: UUID
     device_id: UUID | None
-    kind: Literal["deposit_receipt"]
+    kind: PaperKind
     state: JobState
+    reason: str | None
     copies: int
     expires_at: AwareDatetime
     sealed: str | None
@@ -68,7 +79,7 @@ class PrintJobChanged(Fact):
 
 
 class PrintReported(Fact):
-    """What an agent said of a job."""
+    """What an agent that listens on Kafka says of a job; `proof` is the report under its key."""
 
     TYPE: ClassVar[str] = "print_reported.v1"
     TOPIC: ClassVar[str] = topics.PRINT_RESULTS
@@ -76,12 +87,16 @@ class PrintReported(Fact):
 
     job_id: UUID
     device_id: UUID
+    copy_number: int
     state: JobState
-    reason: str
+    reason: str | None
+    proof: str
     at: AwareDatetime
 
 
 class Scanned(Fact):
+    """A scanner read this; its version is the device's own count of scans."""
+
     TYPE: ClassVar[str] = "scanned.v1"
     TOPIC: ClassVar[str] = topics.SCANS
     KEY: ClassVar[str] = "device_id"
@@ -89,6 +104,7 @@ class Scanned(Fact):
     device_id: UUID
     scan_id: UUID
     store_id: UUID | None
+    scanner: str
     code: str
     symbology: str | None
     at: AwareDatetime
