@@ -1,0 +1,5 @@
+"""`python -m local` is the command line of an instance."""
+
+from local.app import main
+
+main()

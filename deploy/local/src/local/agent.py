@@ -1,0 +1,54 @@
+"""The demo's device agent: one for all stores, with a virtual printer in each."""
+
+import json
+from pathlib import Path
+
+import httpx
+
+from local.instance import Instance, write_private
+from local.refusals import CannotStart
+from local.topology import API, DEMO_DOMAIN, DEMO_PASSWORD, LOOPBACK
+
+NAME = "demo agent"
+
+
+def config_file(instance: Instance) -> Path:
+    """The agent's own settings, written when it is enrolled."""
+    return instance.folder("agent") / "agent.toml"
+
+
+def is_enrolled(instance: Instance) -> bool:
+    """Whether a code has been asked for and written; the agent keeps what it got for it."""
+    return config_file(instance).exists()
+
+
+def enrol(instance: Instance, gateway_url: str) -> None:
+    """Ask the hub for a one-time code, as the demo's owner, and write it for the agent."""
+    try:
+        with httpx.Client(base_url=gateway_url + API, timeout=20, trust_env=False) as client:
+            login = {"username": f"owner@{DEMO_DOMAIN}", "password": DEMO_PASSWORD}
+            answer = client.post("/tokens", json=login).raise_for_status()
+            headers = {
+                "Authorization": f"Bearer {answer.json()['access_token']}",
+                "Idempotency-Key": instance.secret("agent_enrolment"),
+            }
+            body = {"name": NAME, "store_ids": []}  # No store named: it serves all of them.
+            answer = client.post("/devices/enrolment-codes", json=body, headers=headers)
+            code = answer.raise_for_status().json()["code"]
+    except (httpx.HTTPError, KeyError) as error:
+        raise CannotStart(f"The device agent could not be enrolled ({error}): run again.") from error
+    write_private(config_file(instance), config_text(instance, code))
+
+
+def config_text(instance: Instance, code: str) -> str:
+    """The agent's settings in TOML."""
+    folder = instance.folder("agent")
+    papers = instance.folder("agent", "papers")
+    link = f"ws://{LOOPBACK}:{instance.ports.gateway}{API}/agents/link"
+    lines = {
+        "url": link,
+        "enrolment_code": code,
+        "journal": str(folder / "journal.sqlite"),
+    }
+    head = "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())
+    return f'{head}\n[printer]\nkind = "virtual"\nfolder = {json.dumps(str(papers))}\n'

@@ -1,0 +1,64 @@
+"""One instance: its ports, its state folder and the secrets kept there."""
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.refusals import CannotStart
+from local.topology import Ports
+
+REPOSITORY = Path(__file__).resolve().parents[4]
+DEFAULT_PORT = 8080
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Where an instance listens and where it keeps everything that it must remember."""
+
+    ports: Ports
+    state: Path
+
+    def folder(self, *parts: str) -> Path:
+        """A folder below the state folder, made when missing."""
+        # Others may pass through the state folder (the database server's user must) but not read.
+        self.state.mkdir(mode=0o711, parents=True, exist_ok=True)
+        path = self.state
+        for part in parts:
+            path = path / part
+            path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    def log_of(self, process: str) -> Path:
+        """The file that holds what a process has written."""
+        return self.folder("logs") / f"{process}.log"
+
+    def secret(self, name: str) -> str:
+        """A random secret that is made once and kept for the owner of the folder only."""
+        path = self.state / "secrets.json"
+        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        if name not in known:
+            known[name] = secrets.token_urlsafe(32)
+            write_private(path, json.dumps(known, indent=1))
+        return known[name]
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file at once, readable by its owner only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    fresh.replace(path)
+
+
+def from_environment() -> Instance:
+    """The instance that HOLDFAST_PORT and HOLDFAST_STATE name."""
+    text = os.environ.get("HOLDFAST_PORT", str(DEFAULT_PORT))
+    if not text.isdigit() or not 1024 <= int(text) <= 65_000:
+        raise CannotStart(f"HOLDFAST_PORT={text} is not a port: give a number, 1024 to 65000.")
+    state = Path(os.environ.get("HOLDFAST_STATE", REPOSITORY / ".holdfast"))
+    return Instance(Ports(int(text)), (REPOSITORY / state).resolve())

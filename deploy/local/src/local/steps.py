@@ -1,0 +1,165 @@
+"""The start of an instance, step by step; every step may be repeated."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+
+import httpx
+import psycopg
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from local import agent, gateway, kafka, migrations, postgres
+from local.instance import Instance
+from local.processes import write_supervisor_file
+from local.refusals import CannotStart, NotReadyInTime
+from local.supervision import Supervisor
+from local.topics import make_topics
+from local.topology import AGENT, BY_NAME, GATEWAY, KAFKA, LOOPBACK, MAIL, POSTGRES
+
+INFRASTRUCTURE_SECONDS = 60.0
+SERVICES_SECONDS = 180.0
+
+Say = Callable[[str], None]
+
+
+async def bring_up(instance: Instance, processes: Sequence[str], say: Say) -> None:
+    """Start these processes and what they need first; return when all of them are ready."""
+    supervisor = Supervisor(instance)
+    await prepare(instance, processes, say)
+    changed = write_supervisor_file(instance)
+    if not supervisor.is_running():
+        supervisor.launch()
+    elif changed:
+        supervisor.reload()
+    supervisor.start([name for name in (POSTGRES, KAFKA, MAIL, GATEWAY) if name in processes])
+    services = [name for name in processes if name in BY_NAME]
+    chains: list[Awaitable[None]] = []
+    if POSTGRES in processes:
+        chains.append(_databases(instance, services, say))
+    if KAFKA in processes:
+        chains.append(_topics(instance, say))
+    await _all(chains)
+    if not services:
+        return
+    supervisor.start(services)
+    await _ready(instance, services, say)
+    if AGENT in processes:
+        if not agent.is_enrolled(instance):
+            say("Enrolling the device agent")
+            await asyncio.to_thread(agent.enrol, instance, address(instance))
+        supervisor.start([AGENT])
+
+
+def address(instance: Instance) -> str:
+    """Where people and programs find the system."""
+    return f"http://{LOOPBACK}:{instance.ports.gateway}"
+
+
+async def _all(chains: Sequence[Awaitable[None]]) -> None:
+    """Run side by side; when one fails, the others end and its reason is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for chain in chains:
+                group.create_task(_as_task(chain))
+    except* CannotStart as refusals:
+        raise refusals.exceptions[0] from None
+
+
+async def _as_task(chain: Awaitable[None]) -> None:
+    await chain
+
+
+async def prepare(instance: Instance, processes: Sequence[str], say: Say) -> None:
+    """Make the files that the processes start from; only the first time takes long."""
+    if KAFKA in processes and not kafka.jars_folder().is_dir():
+        say("Downloading Apache Kafka")
+    if POSTGRES in processes and not (postgres.data_folder(instance) / "holdfast-ready").exists():
+        say("Making the databases' folder")
+    chains: list[Awaitable[None]] = []
+    if KAFKA in processes:
+        chains.append(asyncio.to_thread(kafka.prepare, instance))
+    if POSTGRES in processes:
+        chains.append(asyncio.to_thread(postgres.prepare, instance))
+    if GATEWAY in processes:
+        gateway.prepare(instance)
+    await _all(chains)
+
+
+async def _databases(instance: Instance, services: Sequence[str], say: Say) -> None:
+    await _until(
+        lambda: asyncio.to_thread(postgres_answers, instance), instance, POSTGRES, "PostgreSQL"
+    )
+    await asyncio.to_thread(postgres.make_roles, instance)
+    if services:
+        say("Migrating the databases")
+    await migrations.migrate(instance, services)
+
+
+def postgres_answers(instance: Instance) -> bool:
+    try:
+        with psycopg.connect(postgres.superuser_url(instance), connect_timeout=5):
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
+async def _topics(instance: Instance, say: Say) -> None:
+    servers = f"{LOOPBACK}:{instance.ports.kafka}"
+    await _until(lambda: _kafka_answers(servers), instance, KAFKA, "Kafka")
+    made = await make_topics(servers)
+    if made:
+        say(f"Made {made} topics")
+
+
+async def _kafka_answers(servers: str) -> bool:
+    # A bare connection first: the client library logs an error for each attempt of its own.
+    host, port = servers.split(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.close()
+        admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+        await admin.start()
+    except (OSError, KafkaError):
+        return False
+    await admin.close()
+    return True
+
+
+async def _until(
+    ready: Callable[[], Awaitable[bool]], instance: Instance, process: str, what: str
+) -> None:
+    deadline = monotonic() + INFRASTRUCTURE_SECONDS
+    while not await ready():
+        if monotonic() > deadline:
+            log = str(instance.log_of(process))
+            raise NotReadyInTime(what, INFRASTRUCTURE_SECONDS, log)
+        await asyncio.sleep(0.2)
+
+
+async def _ready(instance: Instance, services: Sequence[str], say: Say) -> None:
+    """Wait until each service says that it is ready, and then the whole through the gateway."""
+    urls = {
+        name: f"http://{LOOPBACK}:{instance.ports.of(BY_NAME[name])}/readyz" for name in services
+    }
+    if "web" in services:
+        urls[GATEWAY] = address(instance) + "/readyz"
+    waiting = list(urls)
+    deadline = monotonic() + SERVICES_SECONDS
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        while waiting:
+            say(f"Waiting for {', '.join(waiting)}")
+            waiting = [name for name in waiting if not await is_ready(client, urls[name])]
+            if waiting and monotonic() > deadline:
+                log = str(instance.log_of(waiting[0]))
+                raise NotReadyInTime(waiting[0], SERVICES_SECONDS, log)
+            if waiting:
+                await asyncio.sleep(0.3)
+
+
+async def is_ready(client: httpx.AsyncClient, url: str) -> bool:
+    """Whether a readiness address answers 200."""
+    try:
+        return (await client.get(url)).status_code == 200
+    except httpx.HTTPError:
+        return False
