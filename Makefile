@@ -1,0 +1,78 @@
+# Every verb of Holdfast. `make help` lists them; Python 3.11 with pip and venv is all they need.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PY := .venv/bin/python
+INSTALLED := .venv/.holdfast-installed
+MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml \
+	services/*/pyproject.toml deploy/local/pyproject.toml demo/pyproject.toml))
+UV := $(shell test -x .venv/bin/uv && echo .venv/bin/uv || echo uv)
+TEST := HOLDFAST_STATE=.holdfast/test HOLDFAST_PORT=18080
+
+.PHONY: help up down reset status logs demo test e2e test-env lint format docs install lock
+.SILENT:
+.DEFAULT_GOAL := help
+
+help: ## Say what each verb does.
+	grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+up: $(INSTALLED) ## Start everything, wait until it is ready, print the address and the logins.
+	$(PY) -m local up
+
+down: $(INSTALLED) ## Stop everything; what is stored stays.
+	$(PY) -m local down
+
+reset: $(INSTALLED) ## Stop everything and delete what is stored.
+	$(PY) -m local reset
+
+status: $(INSTALLED) ## Show every process, its ports and its memory.
+	$(PY) -m local status
+
+logs: $(INSTALLED) ## Print the last log lines; PROCESS=orders for one, FOLLOW=1 to go on.
+	$(PY) -m local logs $(PROCESS) $(if $(FOLLOW),--follow)
+
+demo: up ## Start everything and feed it one real trading day; DAYS=7 for a week.
+	$(PY) -m demo
+
+test: $(INSTALLED) ## Run every check and every test.
+	$(PY) -m local.suite all
+
+e2e: $(INSTALLED) ## Run the stories through the gateway alone, on an instance of their own.
+	$(PY) -m local.suite stories
+
+lint: $(INSTALLED) ## Run the checks alone: style, types, imports.
+	$(PY) -m local.suite checks
+
+format: $(INSTALLED) ## Bring the code into its shape.
+	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+
+test-env: $(INSTALLED) ## Start PostgreSQL and Kafka for tests and print what to export.
+	$(TEST) $(PY) -m local up --only postgres,kafka
+	$(TEST) $(PY) -m local exports
+
+docs: $(INSTALLED) ## Build the documentation as pages, in dist/docs.
+	$(PY) -m zensical build --clean
+
+install: $(INSTALLED) ## Make .venv with everything in it.
+
+lock: ## Choose versions anew and write them, with hashes, for `install`.
+	$(UV) lock --upgrade --quiet
+	$(MAKE) requirements.lock --always-make
+
+requirements.lock: # Written by `make lock`; no index is named in it, any mirror will do.
+	$(UV) export --quiet --all-packages --no-emit-workspace --no-emit-project --no-header \
+		--no-annotate --output-file $@ >/dev/null
+
+$(INSTALLED): requirements.lock deploy/uv.requirements
+	test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 is missing: install python3.11 with its pip and venv." >&2; exit 1; }
+	test -x $(PY) || "$(PYTHON)" -m venv .venv >/dev/null || { rm -rf .venv; \
+		echo "Python's venv is missing: install python3-venv (and python3-pip)." >&2; exit 1; }
+	echo "Installing into .venv"
+	test "$(UV)" = uv && command -v uv >/dev/null || $(PY) -m pip install --quiet \
+		--disable-pip-version-check --require-hashes --requirement deploy/uv.requirements || { \
+		echo "uv could not be installed: check the network and Python's pip." >&2; exit 1; }
+	uv=$$(test -x .venv/bin/uv && echo .venv/bin/uv || echo uv); \
+	VIRTUAL_ENV=.venv $$uv pip sync --quiet --require-hashes requirements.lock && \
+	VIRTUAL_ENV=.venv $$uv pip install --quiet --no-deps --offline $(addprefix --editable ,$(MEMBERS)) || { \
+		echo "The parts could not be installed: check the network, then run again." >&2; exit 1; }
+	touch $@
