@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from contracts import topics
-from contracts.message import Command, Fact, Part
+from contracts.message import Command, Fact, Part, State
 
 # A job that nobody printed before its end is `failed`, and `reason` says so.
 JobState = Literal["queued", "printing", "printed", "failed", "unknown"]
@@ -78,8 +78,12 @@ class PrintJobChanged(Fact):
     at: AwareDatetime
 
 
-class PrintReported(Fact):
-    """What an agent that listens on Kafka says of a job; `proof` is the report under its key."""
+class PrintReported(State):
+    """What an agent that listens on Kafka says of a job; `proof` is the report under its key.
+
+    A state whose version is the copy's number: what another agent or the hub's link said of the
+    job leaves no gap here.
+    """
 
     TYPE: ClassVar[str] = "print_reported.v1"
     TOPIC: ClassVar[str] = topics.PRINT_RESULTS

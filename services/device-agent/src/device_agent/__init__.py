@@ -1,1 +1,1 @@
-"""The agent in a store: prints, scans, and keeps a journal."""
+"""The agent in a store: prints, scans, and keeps a journal of both."""
