@@ -1,1 +1,1 @@
-"""A real trading day through the public API."""
+"""A real trading day of a real chain, fed through the public API as its stores would."""

@@ -1,1 +1,1 @@
-"""What every service needs and no service is about: outbox, relay, consumers, database, HTTP, logs, telemetry."""
+"""What every service needs and no service is about."""

@@ -1,0 +1,70 @@
+"""Gather what arrives together: single requests become one plural use case, one transaction."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+C = TypeVar("C")
+R = TypeVar("R")
+GROUP_MAX = 64
+WRITERS = 2
+
+
+class Gatherer(Generic[C, R]):
+    """Collects commands while the last group commits, and gives each its own answer.
+
+    `use_case` takes the commands and returns one result or exception for each, in order. When it
+    raises, the group is cut in half until the one at fault stands alone.
+    """
+
+    def __init__(
+        self,
+        use_case: Callable[[Sequence[C]], Awaitable[Sequence[R | Exception]]],
+        group_max: int = GROUP_MAX,
+        writers: int = WRITERS,
+    ) -> None:
+        self._use_case = use_case
+        self._group_max, self._writers = group_max, writers
+        self._waiting: list[tuple[C, asyncio.Future[R]]] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def do(self, command: C) -> R:
+        """Hand the command to the next group; its result, or the exception that refused it."""
+        done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, done))
+        if len(self._running) < self._writers:
+            task = asyncio.create_task(self._write())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return await done
+
+    async def _write(self) -> None:
+        while self._waiting:
+            group = self._waiting[: self._group_max]
+            self._waiting = self._waiting[self._group_max :]
+            await self._decide([entry for entry in group if not entry[1].done()])
+
+    async def _decide(self, group: Sequence[tuple[C, asyncio.Future[R]]]) -> None:
+        if not group:
+            return
+        try:
+            results = await self._use_case([command for command, _ in group])
+        except Exception as error:
+            if len(group) == 1:
+                _answer(group[0][1], error)
+                return
+            middle = len(group) // 2
+            await self._decide(group[:middle])
+            await self._decide(group[middle:])
+            return
+        for (_, done), result in zip(group, results, strict=True):
+            _answer(done, result)
+
+
+def _answer(done: "asyncio.Future[R]", result: R | Exception) -> None:
+    if done.done():  # The caller hung up.
+        return
+    if isinstance(result, Exception):
+        done.set_exception(result)
+    else:
+        done.set_result(result)

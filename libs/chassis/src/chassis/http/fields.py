@@ -1,0 +1,67 @@
+"""Fields that every API shares: text without control characters, exact money and quantities."""
+
+import unicodedata
+from decimal import Decimal
+from typing import Annotated
+
+from contracts.money import AMOUNT_MAX, CURRENCIES, QUANTITY_MAX, UNIT_PRICE_DIGITS
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+
+
+class Body(BaseModel):
+    """A request's body: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _no_control(value: str) -> str:
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value):
+        raise ValueError("Control characters are not accepted: remove them.")
+    return value
+
+
+def _known_currency(value: str) -> str:
+    if value not in CURRENCIES:
+        raise ValueError("Not a currency that is traded here: send a code such as EUR.")
+    return value
+
+
+def _exact(value: object) -> object:
+    if isinstance(value, float | bool):
+        raise ValueError('Send numbers as text, such as "12.50": binary fractions lose cents.')
+    return value
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value:f}"
+
+
+Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_no_control),
+]
+LongText = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=1000), AfterValidator(_no_control)
+]
+Code = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", max_length=64)
+]
+Currency = Annotated[str, AfterValidator(_known_currency)]
+
+# Decimals travel as strings, in full, never as binary fractions.
+Exact = Annotated[Decimal, BeforeValidator(_exact), PlainSerializer(_plain, return_type=str)]
+Amount = Annotated[Exact, Field(gt=0, le=AMOUNT_MAX, decimal_places=3)]
+AmountOrZero = Annotated[Exact, Field(ge=0, le=AMOUNT_MAX, decimal_places=3)]
+UnitPrice = Annotated[Exact, Field(ge=0, le=AMOUNT_MAX, decimal_places=UNIT_PRICE_DIGITS)]
+Quantity = Annotated[Exact, Field(gt=0, le=QUANTITY_MAX, decimal_places=3)]
+# In answers: any value, always plain digits.
+Figure = Annotated[Decimal, PlainSerializer(_plain, return_type=str)]

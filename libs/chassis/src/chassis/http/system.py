@@ -1,0 +1,126 @@
+"""What operators and supervisors ask of every service: health, metrics, parked records."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from contracts.identity import Right
+from fastapi import APIRouter, Depends, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import parking
+from chassis.http.auth import Principal, allow, open_to_all
+from chassis.http.fields import Body
+from chassis.http.idempotency import Keyed, claim
+from chassis.http.problems import NotFound, Refusal
+from chassis.runtime import Here, Runtime
+
+
+class ReplayRefused(Refusal):
+    status, title = 409, "Refused again"
+
+
+class ParkedRecord(BaseModel):
+    id: int
+    subscriber: str
+    topic: str
+    key: str
+    version: int
+    type: str
+    event_id: UUID
+    reason: parking.Reason
+    error: str
+    parked_at: datetime
+    payload: str | None
+
+
+class ParkedList(BaseModel):
+    items: list[ParkedRecord]
+
+
+class Replayed(BaseModel):
+    handled: int
+
+
+class Mended(Body):
+    payload: dict[str, Any]
+
+
+Operator = Annotated[Principal, allow(Right.SYSTEM_OPERATE)]
+
+
+def probes() -> APIRouter:
+    """Health, readiness and metrics: for the machine itself, not for the gateway."""
+    router = APIRouter(dependencies=[Depends(open_to_all)], include_in_schema=False)
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz")
+    async def readyz(request: Request, response: Response) -> dict[str, str]:
+        runtime: Runtime = request.app.state.runtime
+        problems = await runtime.problems()
+        if problems:
+            response.status_code = 503
+        return problems or {"status": "ready"}
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def operations(service: str) -> APIRouter:
+    """Parked records: see, mend, replay in order, or discard."""
+    router = APIRouter(prefix=f"/api/v1/system/{service}", tags=["system"])
+
+    @router.get("/parked")
+    async def list_parked(who: Operator, here: Here) -> ParkedList:
+        """What waits for an operator, oldest first."""
+        async with here.db.reading() as tx:
+            rows = await parking.list_open(tx)
+        return ParkedList(
+            items=[ParkedRecord.model_validate(r, from_attributes=True) for r in rows]
+        )
+
+    @router.post("/parked/{id}/replay")
+    async def replay_parked(id: int, who: Operator, here: Here, key: Keyed) -> Replayed:
+        """Handle the record and those behind it, in order, all or none."""
+
+        async def work(tx: AsyncConnection) -> int:
+            kept = await claim(tx, key.of(who), 200, str(id))
+            if kept is not None:
+                return 0
+            handled = await parking.replay(tx, here.consumers, id, who.name)
+            if handled == 0:
+                raise NotFound("No such parked record is open: look at the list again.")
+            return handled
+
+        try:
+            return Replayed(handled=await here.db.run(work))
+        except Refusal:
+            raise
+        except Exception as error:
+            raise ReplayRefused(
+                f"{type(error).__name__}: {error}. Mend the record or its cause first."
+            ) from error
+
+    @router.post("/parked/{id}/mend")
+    async def mend_parked(id: int, body: Mended, who: Operator, here: Here, key: Keyed) -> Replayed:
+        """Replace the record's body; replay it afterwards."""
+        text = body.model_dump_json(include={"payload"})
+        payload = text.removeprefix('{"payload":').removesuffix("}").encode()
+
+        async def work(tx: AsyncConnection) -> None:
+            new = await claim(tx, key.of(who), 200, str(id)) is None
+            if new and not await parking.mend(tx, id, payload):
+                raise NotFound("No such parked record is open: look at the list again.")
+
+        await here.db.run(work)
+        return Replayed(handled=0)
+
+    return router

@@ -1,0 +1,85 @@
+"""Waiting for what comes through events: `Prefer: wait`, and references not known yet."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, Header
+
+from chassis.database import Database
+from chassis.http.problems import NotKnownYet
+from chassis.ids import is_young
+
+T = TypeVar("T")
+WAIT_MAX_S = 5.0
+KNOWN_DEFAULT_S = 2.0
+WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,4}(?:\.\d{1,3})?)")
+
+
+def preferred_wait(
+    prefer: Annotated[
+        str | None, Header(description="`wait=5`: answer when the result is there, 5 s at most.")
+    ] = None,
+) -> float | None:
+    """Seconds that the caller prefers to wait (RFC 7240), at most 5; None when it said nothing."""
+    found = WAIT.search(prefer or "")
+    return min(float(found.group(1)), WAIT_MAX_S) if found else None
+
+
+async def _preferred_wait(wait: Annotated[float | None, Depends(preferred_wait)]) -> float | None:
+    return wait
+
+
+Wait = Annotated[float | None, Depends(_preferred_wait)]
+
+
+async def once_known(
+    db: Database,
+    attempt: Callable[[], Awaitable[T]],
+    unknown: type[Exception] | tuple[type[Exception], ...],
+    wait: float | None,
+) -> T:
+    """Attempt again while it refuses with an unknown reference that may still arrive.
+
+    The refusal's attribute `reference` is the id (UUID) or SKU in question. After the seconds of
+    `Prefer`, 2 without: a UUIDv7 minted within ten minutes is NotKnownYet (409, Retry-After),
+    anything else is the refusal itself.
+    """
+    last: list[Exception] = []
+
+    async def probe() -> T | None:
+        try:
+            return await attempt()
+        except unknown as error:
+            last[:] = [error]
+            return None
+
+    found = await probe()
+    if found is not None:
+        return found
+    reference = getattr(last[0], "reference", None)
+    if worth_waiting(reference):
+        seconds = KNOWN_DEFAULT_S if wait is None else wait
+        found = await db.wait_until([str(reference)], probe, seconds, poll_s=0.05)
+        if found is not None:
+            return found
+    raise refusal_of(last[0])
+
+
+def worth_waiting(reference: Any) -> bool:
+    """A SKU or a fresh id may be on its way; an old id is simply wrong."""
+    return not isinstance(reference, UUID) or is_young(reference, datetime.now(UTC))
+
+
+def refusal_of(error: Exception) -> Exception:
+    """NotKnownYet for a fresh id, else the refusal as it is."""
+    reference = getattr(error, "reference", None)
+    if isinstance(reference, UUID) and is_young(reference, datetime.now(UTC)):
+        return NotKnownYet(
+            f"{reference} was made a moment ago and is not known here yet: send it again.",
+            pointer=getattr(error, "pointer", None),
+            headers={"Retry-After": "1"},
+        )
+    return error

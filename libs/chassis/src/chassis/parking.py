@@ -1,0 +1,236 @@
+"""Records that could not be handled: kept in order behind their key, mended and replayed."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+import sqlalchemy as sa
+from contracts import topics
+from contracts.message import Republish
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import outbox
+from chassis.records import Envelope, Record
+
+Work = Callable[[AsyncConnection], Awaitable[None]]
+REPUBLISH_AGAIN_S = 30
+
+
+class Reason(StrEnum):
+    ERROR = "error"  # Its handler refused it.
+    BEHIND = "behind"  # An earlier record of its key is parked.
+    GAP = "gap"  # An earlier version was not seen yet; the producer was asked for it.
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A parked record as an operator sees it; bodies with personal data are left out."""
+
+    id: int
+    subscriber: str
+    topic: str
+    key: str
+    version: int
+    type: str
+    event_id: UUID
+    reason: Reason
+    error: str
+    parked_at: str
+    payload: str | None
+
+
+PARK = sa.text("""
+INSERT INTO parked(subscriber, topic, key, version, type, event_id, payload, headers, reason, error)
+SELECT :subscriber, topic, key, version, type, event_id, payload, CAST(headers AS jsonb),
+       :reason, :error
+FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:versions AS bigint[]),
+            CAST(:types AS text[]), CAST(:event_ids AS uuid[]), CAST(:payloads AS bytea[]),
+            CAST(:headers AS text[]))
+     WITH ORDINALITY AS p(topic, key, version, type, event_id, payload, headers, n)
+ORDER BY n
+ON CONFLICT (subscriber, event_id) DO NOTHING""")
+
+
+async def park(
+    tx: AsyncConnection, subscriber: str, envelopes: Sequence[Envelope], reason: Reason, error: str
+) -> None:
+    """Keep the records; one that is parked already stays as it is."""
+    values = {
+        "subscriber": subscriber,
+        "reason": reason.value,
+        "error": error[:2000],
+        "topics": [e.record.topic for e in envelopes],
+        "keys": [e.key for e in envelopes],
+        "versions": [e.version for e in envelopes],
+        "types": [e.type for e in envelopes],
+        "event_ids": [e.event_id for e in envelopes],
+        "payloads": [e.record.payload for e in envelopes],
+        "headers": [json.dumps(dict(e.record.headers)) for e in envelopes],
+    }
+    await tx.execute(PARK, values)
+
+
+async def blocked_keys(tx: AsyncConnection, subscriber: str, keys: Sequence[str]) -> set[str]:
+    """The keys that have a record an operator must look at: later ones queue behind it."""
+    found = await tx.execute(
+        sa.text("""
+        SELECT DISTINCT key FROM parked WHERE subscriber = :subscriber
+        AND key = ANY(CAST(:keys AS text[])) AND resolved_at IS NULL AND reason <> 'gap'"""),
+        {"subscriber": subscriber, "keys": list(keys)},
+    )
+    return set(found.scalars())
+
+
+async def gap_keys(tx: AsyncConnection, subscriber: str, keys: Sequence[str]) -> set[str]:
+    """The keys whose producer was asked a moment ago."""
+    found = await tx.execute(
+        sa.text("""
+        SELECT DISTINCT key FROM parked WHERE subscriber = :subscriber
+        AND key = ANY(CAST(:keys AS text[])) AND resolved_at IS NULL AND reason = 'gap'
+        AND parked_at > now() - make_interval(secs => :again_s)"""),
+        {"subscriber": subscriber, "keys": list(keys), "again_s": REPUBLISH_AGAIN_S},
+    )
+    return set(found.scalars())
+
+
+async def forget_gaps(tx: AsyncConnection, subscriber: str, versions: Mapping[str, int]) -> None:
+    """Gaps up to these versions are filled: what waited there came again and was handled."""
+    await tx.execute(
+        sa.text("""
+        DELETE FROM parked USING unnest(CAST(:keys AS text[]), CAST(:versions AS bigint[]))
+          AS now_at(key, version)
+        WHERE parked.subscriber = :subscriber AND parked.reason = 'gap'
+        AND parked.key = now_at.key AND parked.version <= now_at.version"""),
+        {
+            "subscriber": subscriber,
+            "keys": list(versions),
+            "versions": list(versions.values()),
+        },
+    )
+
+
+async def ask_republish(tx: AsyncConnection, topic: str, key: str, from_version: int) -> None:
+    """Ask the topic's owner to say the key's facts again from this version on."""
+    wish = Republish(topic=topic, key=key, from_version=from_version)
+    await outbox.say_raw(
+        tx, topics.commands_of(topic), key, Republish.TYPE, wish.model_dump_json().encode(), {}
+    )
+
+
+async def ask_for_open_gaps(tx: AsyncConnection) -> None:
+    """Ask again for every gap that is still open after the producer had its time."""
+    found = await tx.execute(
+        sa.text("""
+        WITH late AS (
+          UPDATE parked SET parked_at = now()
+          WHERE resolved_at IS NULL AND reason = 'gap'
+          AND parked_at < now() - make_interval(secs => :again_s)
+          RETURNING subscriber, topic, key)
+        SELECT late.topic, late.key, min(coalesce(s.version, 0)) + 1 AS from_version
+        FROM late LEFT JOIN seen s ON s.subscriber = late.subscriber AND s.key = late.key
+        GROUP BY late.topic, late.key ORDER BY late.topic, late.key"""),
+        {"again_s": REPUBLISH_AGAIN_S},
+    )
+    for row in found.all():
+        await ask_republish(tx, row.topic, row.key, row.from_version)
+
+
+async def count_open(tx: AsyncConnection) -> int:
+    """How many records are parked."""
+    found = await tx.execute(sa.text("SELECT count(*) FROM parked WHERE resolved_at IS NULL"))
+    return int(found.scalar_one())
+
+
+async def list_open(tx: AsyncConnection, limit: int = 200) -> list[Parked]:
+    """What waits for an operator, oldest first."""
+    found = await tx.execute(
+        sa.text("""
+        SELECT id, subscriber, topic, key, version, type, event_id, reason, error, parked_at,
+               payload
+        FROM parked WHERE resolved_at IS NULL ORDER BY id LIMIT :limit"""),
+        {"limit": limit},
+    )
+    return [
+        Parked(
+            row.id,
+            row.subscriber,
+            row.topic,
+            row.key,
+            row.version,
+            row.type,
+            row.event_id,
+            Reason(row.reason),
+            row.error,
+            row.parked_at.isoformat(),
+            None
+            if row.payload is None or row.topic == topics.CUSTOMERS
+            else row.payload.decode(errors="replace"),
+        )
+        for row in found
+    ]
+
+
+async def queue_of(tx: AsyncConnection, id: int) -> list[tuple[int, str, Envelope]]:
+    """The parked record and all open ones behind it of the same key, in order, locked."""
+    found = await tx.execute(
+        sa.text("""
+        SELECT q.* FROM parked p JOIN parked q ON q.subscriber = p.subscriber AND q.key = p.key
+        WHERE p.id = :id AND q.resolved_at IS NULL ORDER BY q.version, q.id FOR UPDATE OF q"""),
+        {"id": id},
+    )
+    return [
+        (
+            row.id,
+            row.subscriber,
+            Envelope(
+                Record(row.topic, 0, row.key, row.payload, dict(_json(row.headers))),
+                row.event_id,
+                row.type,
+                row.version,
+            ),
+        )
+        for row in found
+    ]
+
+
+def _json(value: str | dict[str, str]) -> dict[str, str]:
+    loaded: dict[str, str] = json.loads(value) if isinstance(value, str) else value
+    return loaded
+
+
+async def resolve(tx: AsyncConnection, id: int, by: str) -> None:
+    """The record was replayed or discarded by this person."""
+    await tx.execute(
+        sa.text("UPDATE parked SET resolved_at = now(), resolved_by = :by WHERE id = :id"),
+        {"id": id, "by": by},
+    )
+
+
+async def mend(tx: AsyncConnection, id: int, payload: bytes) -> bool:
+    """Replace the body of an open record; False when there is none."""
+    done = await tx.execute(
+        sa.text("UPDATE parked SET payload = :payload WHERE id = :id AND resolved_at IS NULL"),
+        {"id": id, "payload": payload},
+    )
+    return done.rowcount == 1
+
+
+async def replay(tx: AsyncConnection, consumers: Mapping[str, "Replayer"], id: int, by: str) -> int:
+    """Handle the record and all that queue behind it, in order; how many were handled.
+
+    One transaction: when one of them is refused again, nothing of it happened.
+    """
+    queue = await queue_of(tx, id)
+    for row_id, subscriber, envelope in queue:
+        await consumers[subscriber].replay_in(tx, envelope)
+        await resolve(tx, row_id, by)
+    return len(queue)
+
+
+class Replayer(Protocol):
+    """What replay needs of a consumer."""
+
+    async def replay_in(self, tx: AsyncConnection, envelope: Envelope) -> None: ...

@@ -1,0 +1,118 @@
+"""The tables that every service's database has for the bus and for idempotency, and their upkeep.
+
+A service's first migration runs `CREATE`; its later ones never touch these tables by hand.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+TABLES = ("outbox", "seen", "inbox", "parked", "idempotency")
+OUTBOX_KEPT_DAYS = 7
+INBOX_KEPT_DAYS = 30  # Longer than any topic keeps commands.
+IDEMPOTENCY_KEPT_DAYS = 30
+
+CREATE = """
+CREATE TABLE outbox (
+  position bigint GENERATED ALWAYS AS IDENTITY,
+  event_id uuid NOT NULL,
+  topic text NOT NULL,
+  key text NOT NULL,
+  version bigint NOT NULL,
+  type text NOT NULL,
+  payload bytea,
+  headers jsonb NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  published_at timestamptz,
+  PRIMARY KEY (position, created_at)
+) PARTITION BY RANGE (created_at);
+CREATE INDEX outbox_unpublished ON outbox (position) WHERE published_at IS NULL;
+CREATE INDEX outbox_key ON outbox (topic, key, version);
+CREATE TABLE outbox_rest PARTITION OF outbox DEFAULT;
+
+CREATE TABLE seen (
+  subscriber text NOT NULL,
+  key text NOT NULL,
+  version bigint NOT NULL,
+  PRIMARY KEY (subscriber, key)
+) WITH (fillfactor = 80);
+
+CREATE TABLE inbox (
+  subscriber text NOT NULL,
+  event_id uuid NOT NULL,
+  seen_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (subscriber, event_id)
+);
+CREATE INDEX inbox_seen_at ON inbox USING brin (seen_at);
+
+CREATE TABLE parked (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  subscriber text NOT NULL,
+  topic text NOT NULL,
+  key text NOT NULL,
+  version bigint NOT NULL,
+  type text NOT NULL,
+  event_id uuid NOT NULL,
+  payload bytea,
+  headers jsonb NOT NULL,
+  reason text NOT NULL CHECK (reason IN ('error', 'behind', 'gap')),
+  error text NOT NULL,
+  parked_at timestamptz NOT NULL DEFAULT now(),
+  resolved_at timestamptz,
+  resolved_by text,
+  UNIQUE (subscriber, event_id)
+);
+CREATE INDEX parked_open ON parked (subscriber, key) WHERE resolved_at IS NULL;
+
+CREATE TABLE idempotency (
+  principal text NOT NULL,
+  key text NOT NULL,
+  fingerprint bytea NOT NULL,
+  status smallint NOT NULL,
+  subject text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (principal, key)
+);
+CREATE INDEX idempotency_created_at ON idempotency USING brin (created_at);
+
+-- The running service may not create tables; this function, its owner's, keeps the partitions.
+CREATE FUNCTION keep_outbox(kept_days integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $keep$
+DECLARE
+  day date;
+  part text;
+  unsent boolean;
+BEGIN
+  FOR day IN SELECT current_date + n FROM generate_series(1, 3) AS n LOOP
+    part := 'outbox_' || to_char(day, 'YYYYMMDD');
+    IF to_regclass(part) IS NULL THEN
+      EXECUTE format('CREATE TABLE %I PARTITION OF outbox FOR VALUES FROM (%L) TO (%L)',
+                     part, day, day + 1);
+    END IF;
+  END LOOP;
+  FOR part IN SELECT inhrelid::regclass::text FROM pg_inherits
+              WHERE inhparent = 'outbox'::regclass AND inhrelid <> 'outbox_rest'::regclass LOOP
+    IF to_date(right(part, 8), 'YYYYMMDD') < current_date - kept_days THEN
+      EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE published_at IS NULL)', part) INTO unsent;
+      IF NOT unsent THEN
+        EXECUTE format('DROP TABLE %I', part);
+      END IF;
+    END IF;
+  END LOOP;
+  DELETE FROM outbox_rest
+  WHERE published_at IS NOT NULL AND created_at < current_date - kept_days;
+END
+$keep$;
+"""
+
+
+async def keep(tx: AsyncConnection) -> None:
+    """Make the next days' partitions, drop what was sent long ago, forget old keys."""
+    await tx.execute(sa.text("SELECT keep_outbox(:days)"), {"days": OUTBOX_KEPT_DAYS})
+    await tx.execute(
+        sa.text("DELETE FROM inbox WHERE seen_at < now() - make_interval(days => :days)"),
+        {"days": INBOX_KEPT_DAYS},
+    )
+    await tx.execute(
+        sa.text("DELETE FROM idempotency WHERE created_at < now() - make_interval(days => :days)"),
+        {"days": IDEMPOTENCY_KEPT_DAYS},
+    )

@@ -1,0 +1,97 @@
+"""A record as it came from Kafka, and as the message it is."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from contracts.message import Message, Tombstone
+
+M = TypeVar("M", bound=Message, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Bytes and headers, as received."""
+
+    topic: str
+    partition: int
+    key: str
+    payload: bytes | None
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A record whose headers were understood; its body may still be wrong."""
+
+    record: Record
+    event_id: UUID
+    type: str
+    version: int
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[M]):
+    """A message that a handler is given, with its aggregate's version and its trace."""
+
+    message: M
+    version: int
+    event_id: UUID
+    trace: str | None
+    said_at: datetime | None
+
+
+class Undecodable(Exception):
+    """The bytes or headers are not a message of ours."""
+
+
+class Invalid(Exception):
+    """The record is ours, but its type is not declared here or its body breaks the contract."""
+
+
+def open_envelope(record: Record) -> Envelope:
+    """Read the headers; Undecodable when they are missing or the body is not JSON."""
+    try:
+        event_id = UUID(record.headers["ce_id"])
+        version = int(record.headers.get("version", "0"))
+        type = record.headers["ce_type"]
+        if record.payload is not None:
+            json.loads(record.payload)
+    except (KeyError, ValueError) as error:
+        raise Undecodable(f"{type_of(error)}: {error}") from error
+    return Envelope(record, event_id, type, version)
+
+
+def type_of(error: Exception) -> str:
+    """The error's name, for people."""
+    return type(error).__name__
+
+
+def read(envelope: Envelope, classes: Mapping[str, type[Message]]) -> Received[Message]:
+    """The message; Invalid when its type is not among the classes or its body does not fit."""
+    message_class = classes.get(envelope.type)
+    if message_class is None:
+        raise Invalid(f"{envelope.type} is not declared by this subscriber")
+    try:
+        message: Message
+        if issubclass(message_class, Tombstone):
+            message = message_class.model_validate({message_class.KEY: envelope.key})
+        else:
+            message = message_class.model_validate_json(envelope.record.payload or b"")
+    except ValueError as error:
+        raise Invalid(f"{envelope.type} has an invalid body: {error}") from error
+    said = envelope.record.headers.get("ce_time")
+    return Received(
+        message,
+        envelope.version,
+        envelope.event_id,
+        envelope.record.headers.get("traceparent"),
+        datetime.fromisoformat(said) if said else None,
+    )

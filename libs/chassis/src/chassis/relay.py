@@ -1,0 +1,123 @@
+"""The relay: moves saved messages from the outbox to Kafka, in order, one leader per database."""
+
+import asyncio
+import contextlib
+import json
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from chassis import plumbing, telemetry
+from chassis.database import Database
+
+log = structlog.get_logger()
+ROWS_MAX = 500
+PAUSE_S = 0.005  # After a round that was not full, so that a batch gathers.
+POLL_S = 1.0
+UPKEEP_S = 3600.0
+RESTART_S = 0.5
+
+SELECT = """
+SELECT position, event_id, topic, key, version, type, payload, headers, created_at
+FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT $1"""
+MARK = """
+UPDATE outbox SET published_at = now()
+WHERE position = ANY($1::bigint[]) AND created_at >= $2 AND created_at <= $3"""
+
+
+async def run_relay(db: Database, kafka: str, service: str) -> None:
+    """Relay for ever. On any error: a new producer, and again from the lowest unsent row."""
+    while True:
+        try:
+            await _lead(db, kafka, service)
+        except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("relay starts again with a new producer", error=repr(error))
+        await asyncio.sleep(RESTART_S)
+
+
+async def _lead(db: Database, kafka: str, service: str) -> None:
+    connection = await asyncpg.connect(
+        db.dsn, server_settings={"application_name": f"{service}-relay"}
+    )
+    try:
+        # Held by the session: when this process dies, another becomes leader.
+        await connection.execute("SELECT pg_advisory_lock(hashtext('outbox'))")
+        producer = AIOKafkaProducer(
+            bootstrap_servers=kafka, acks="all", enable_idempotence=True, max_batch_size=262_144
+        )
+        await producer.start()
+        upkeep = asyncio.create_task(_keep(db), name="upkeep")
+        try:
+            log.info("relay leads")
+            while True:
+                await relay_once(connection, producer, db.changes.relay_wakeup)
+        finally:
+            upkeep.cancel()
+            await producer.stop()
+    finally:
+        connection.terminate()
+
+
+async def relay_once(
+    connection: "asyncpg.Connection[Any]", producer: AIOKafkaProducer, wakeup: asyncio.Event
+) -> int:
+    """Send one round, oldest first; when there is nothing, wait for a wake-up or a second.
+
+    A crash before the rows are marked sends them again: followers know what they have seen.
+    """
+    wakeup.clear()
+    rows = await connection.fetch(SELECT, ROWS_MAX)
+    if not rows:
+        telemetry.OUTBOX_AGE.set(0)
+        # The time limit is the poll: a NOTIFY may have been lost.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(wakeup.wait(), POLL_S)
+        return 0
+    telemetry.OUTBOX_AGE.set(_age_s(rows[0]))
+    sent = [
+        await producer.send(
+            row["topic"], row["payload"], key=row["key"].encode(), headers=_headers(row)
+        )
+        for row in rows
+    ]
+    await asyncio.gather(*sent)
+    times = [row["created_at"] for row in rows]
+    await connection.execute(MARK, [row["position"] for row in rows], min(times), max(times))
+    telemetry.RELAYED.inc(len(rows))
+    if len(rows) < ROWS_MAX:
+        await asyncio.sleep(PAUSE_S)
+    return len(rows)
+
+
+def _age_s(row: asyncpg.Record) -> float:
+    created_at = row["created_at"]
+    return float(max(0.0, (created_at.now(created_at.tzinfo) - created_at).total_seconds()))
+
+
+def _headers(row: asyncpg.Record) -> list[tuple[str, bytes]]:
+    """CloudEvents 1.0 in binary mode, the aggregate's version, and the trace."""
+    source = row["topic"].split(".")[0]
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(row["event_id"]),
+        "ce_type": row["type"],
+        "ce_source": f"/holdfast/{source}",
+        "ce_time": row["created_at"].isoformat(),
+        "ce_subject": row["key"],
+        "content-type": "application/json",
+        "version": str(row["version"]),
+        **json.loads(row["headers"]),
+    }
+    return [(name, value.encode()) for name, value in headers.items()]
+
+
+async def _keep(db: Database) -> None:
+    while True:
+        try:
+            await db.run(plumbing.keep)
+        except Exception:
+            log.exception("upkeep failed, again in an hour")
+        await asyncio.sleep(UPKEEP_S)

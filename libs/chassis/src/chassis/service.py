@@ -1,0 +1,172 @@
+"""A service put together: HTTP edge, subscribers, relay, timers, in one process or several."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI
+
+from chassis import logs, relay, telemetry
+from chassis.bus import Bus
+from chassis.consumer import Consumer
+from chassis.database import Database
+from chassis.http import problems, system
+from chassis.http.auth import Verifier, undeclared_routes
+from chassis.http.middleware import LimitBody, Observe
+from chassis.runtime import Runtime
+from chassis.settings import DatabaseSettings, Settings
+from chassis.subscriptions import Subscription, obey_commands
+
+log = structlog.get_logger()
+RESTART_S = 1.0
+
+Timer = Callable[[Runtime], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True)
+class Service:
+    """Everything that a service is made of.
+
+    refusals: the domain's exceptions and the HTTP status that each means.
+    timers: coroutine functions that run for ever in the worker role, started again when they fail.
+    start: makes the service's own `runtime.parts`, and may clean up after its yield.
+    """
+
+    name: str
+    settings: type[DatabaseSettings]
+    routers: Sequence[APIRouter]
+    subscriptions: Sequence[Subscription] = ()
+    refusals: Mapping[type[Exception], int] = field(default_factory=dict)
+    timers: Sequence[Timer] = ()
+    start: Callable[[Runtime], Any] | None = None
+    title: str = ""
+
+    def run(self) -> None:
+        """Serve until told to stop. Settings come from the environment."""
+        settings = self.settings()
+        logs.configure(self.name, settings.log_level)
+        app = self.create_app(settings)
+        serve(app, settings)
+
+    def create_app(
+        self,
+        settings: DatabaseSettings,
+        database: Database | None = None,
+        verifier: Verifier | None = None,
+    ) -> FastAPI:
+        """The ASGI application with all roles that the settings name."""
+
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            async with self._running(app, settings, database):
+                yield
+
+        app = create_app(self.name, self.title, settings, lifespan, self.refusals)
+        app.state.verifier = verifier or Verifier(settings.jwks_url)
+        app.include_router(system.operations(self.name))
+        if settings.plays("http"):
+            for router in self.routers:
+                app.include_router(router, prefix="/api/v1")
+        refuse_undeclared(app)
+        return app
+
+    @asynccontextmanager
+    async def _running(
+        self, app: FastAPI, settings: DatabaseSettings, database: Database | None
+    ) -> AsyncIterator[None]:
+        own = database is None
+        db = database or Database(settings.database_url, self.name, settings.pool_size)
+        works = settings.plays("worker")
+        subscriptions = obey_commands(self.name, self.subscriptions)
+        bus = Bus(self.name, settings, subscriptions, db) if works else None
+        consumers = {s.name: Consumer(self.name, s, db) for s in subscriptions}
+        runtime = Runtime(settings, db, bus, consumers)
+        app.state.runtime = runtime
+        db.changes.start()
+        async with AsyncExitStack() as stack:
+            if self.start is not None:
+                runtime.parts = await stack.enter_async_context(self.start(runtime))
+            tasks: list[asyncio.Task[None]] = []
+            if bus is not None:
+                tasks.append(asyncio.create_task(bus.start(), name="bus"))
+                tasks.append(
+                    asyncio.create_task(
+                        relay.run_relay(db, settings.kafka, self.name), name="relay"
+                    )
+                )
+                tasks += [asyncio.create_task(_for_ever(timer, runtime)) for timer in self.timers]
+            freeze_garbage()
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                if bus is not None:
+                    await bus.stop()
+                await (db.close() if own else db.changes.stop())
+
+
+async def _for_ever(timer: Timer, runtime: Runtime) -> None:
+    while True:
+        try:
+            await timer(runtime)
+        except Exception:
+            log.exception("timer failed, starts again", timer=getattr(timer, "__name__", "timer"))
+        await asyncio.sleep(RESTART_S)
+
+
+def create_app(
+    name: str,
+    title: str,
+    settings: Settings,
+    lifespan: Callable[[FastAPI], Any],
+    refusals: Mapping[type[Exception], int],
+) -> FastAPI:
+    """A FastAPI application with problems, probes, metrics, traces and the body limit."""
+    app = FastAPI(
+        title=title or f"Holdfast {name}",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app, refusals)
+    app.include_router(system.probes())
+    app.add_middleware(LimitBody)
+    app.add_middleware(Observe)
+    telemetry.trace_service(app, name, settings.otlp_endpoint)
+    return app
+
+
+def refuse_undeclared(app: FastAPI) -> None:
+    """Deny by default: an application with a route that names no right does not start."""
+    missing = undeclared_routes(app)
+    assert not missing, f"routes without a declared right: {missing}"
+
+
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Run uvicorn with our logging."""
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.http_port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def freeze_garbage() -> None:
+    """What was loaded at the start stays: do not scan it again at every collection."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

@@ -1,0 +1,149 @@
+"""Records are handled once, in order, and never skipped silently."""
+
+import asyncio
+from uuid import uuid4
+
+import sqlalchemy as sa
+from chassis import parking
+from chassis.consumer import Consumer
+from chassis.records import Record
+from chassis.subscriptions import obey_commands
+from chassis.testing import Bench, record_of
+from contracts import topics
+from contracts.message import Republish
+from contracts.shipping import ShipmentPosting
+
+from .conftest import FORBIDDEN_ORDER, pings, pinger, posting
+
+
+def consumer_of(pinging: Bench) -> Consumer:
+    own = obey_commands("pinger", pinger.subscriptions)
+    return Consumer("pinger", next(s for s in own if s.topic == topics.SHIPMENTS), pinging.db)
+
+
+def facts(count: int) -> list[Record]:
+    """The first `count` facts of one shipment."""
+    fact = posting()
+    return [record_of(fact, version) for version in range(1, count + 1)]
+
+
+async def test_the_same_fact_delivered_again_changes_nothing(pinging: Bench) -> None:
+    """A record that comes three times, even in one batch, is handled once."""
+    record = record_of(posting(), 1)
+    await pinging.deliver_record(record)
+    await consumer_of(pinging).consume([record, record])
+    assert await pings(pinging.db) == 1
+
+
+async def test_a_poison_record_is_parked_and_others_go_on(pinging: Bench) -> None:
+    """One refused record in a batch is parked; all others of the batch are handled."""
+    good = [record_of(posting(), 1) for _ in range(20)]
+    bad = record_of(posting(order_id=FORBIDDEN_ORDER), 1)
+    await consumer_of(pinging).consume([*good[:7], bad, *good[7:]])
+    assert await pings(pinging.db) == 20
+    [parked] = await pinging.parked()
+    assert (parked.reason, parked.key) == (parking.Reason.ERROR, bad.key)
+
+
+async def test_later_records_of_a_parked_key_queue_behind_it(pinging: Bench) -> None:
+    """Order per key survives a poison record, and replay handles the queue in order."""
+    shipment = uuid4()
+    bad = record_of(posting(FORBIDDEN_ORDER, shipment), 1)
+    later = record_of(posting(shipment_id=shipment), 2)
+    await pinging.deliver_record(bad)
+    await pinging.deliver_record(later)
+    assert await pings(pinging.db) == 0
+    first, second = await pinging.parked()
+    assert (first.reason, second.reason) == (parking.Reason.ERROR, parking.Reason.BEHIND)
+
+    refused = await pinging.http.post(f"/system/pinger/parked/{first.id}/replay")
+    assert refused.status_code == 409
+    assert "ForbiddenOrder" in refused.json()["detail"]
+
+    mended = posting(shipment_id=shipment).model_dump(mode="json")
+    answer = await pinging.http.post(
+        f"/system/pinger/parked/{first.id}/mend", json={"payload": mended}
+    )
+    assert answer.status_code == 200, answer.text
+    replayed = await pinging.http.post(f"/system/pinger/parked/{first.id}/replay")
+    assert replayed.json() == {"handled": 2}
+    assert await pings(pinging.db) == 2
+    assert await pinging.parked() == []
+
+
+async def test_a_gap_is_asked_for_and_closes_by_itself(pinging: Bench) -> None:
+    """A fact that comes too early waits; its producer is asked; nothing is lost or doubled."""
+    first, second, third = facts(3)
+    await pinging.deliver_record(first)
+    await pinging.deliver_record(third)
+    assert await pings(pinging.db) == 1
+    [wish] = await pinging.said(Republish)
+    assert (wish.topic, wish.key, wish.from_version) == (topics.SHIPMENTS, first.key, 2)
+    await pinging.deliver_record(second)
+    await pinging.deliver_record(third)
+    assert await pings(pinging.db) == 3
+    assert await pinging.parked() == []
+
+
+async def test_two_consumers_at_once_do_not_handle_twice(pinging: Bench) -> None:
+    """A consumer that lost its partition and its successor may overlap: one handles, one skips."""
+    records = [record_of(posting(), 1) for _ in range(50)]
+    await asyncio.gather(*(consumer_of(pinging).consume(records) for _ in range(3)))
+    assert await pings(pinging.db) == 50
+
+
+async def test_an_undeclared_type_is_parked(pinging: Bench) -> None:
+    """A type nobody declared is never passed over in silence."""
+    record = record_of(posting(), 1)
+    strange = Record(
+        record.topic, 0, record.key, record.payload, {**record.headers, "ce_type": "new.v1"}
+    )
+    await pinging.deliver_record(strange)
+    [parked] = await pinging.parked()
+    assert "not declared" in parked.error
+
+
+async def test_bytes_nobody_can_read_go_to_the_dead_letters(pinging: Bench) -> None:
+    """Garbage leaves for the dead-letter topic and does not stop what follows."""
+    good = record_of(posting(), 1)
+    await consumer_of(pinging).consume(
+        [Record(topics.SHIPMENTS, 0, "k", b"\xff\x00garbage", {}), good]
+    )
+    async with pinging.db.reading() as tx:
+        rows = await tx.execute(sa.text("SELECT payload FROM outbox WHERE type = 'dead_letter.v1'"))
+        assert rows.scalars().all() == [b"\xff\x00garbage"]
+    assert await pings(pinging.db) == 1
+
+
+async def test_republish_makes_sent_facts_leave_again(pinging: Bench) -> None:
+    """A follower that missed a version gets it and all later ones again."""
+    key = str(uuid4())
+    insert = sa.text("""
+        INSERT INTO outbox(event_id, topic, key, version, type, payload, headers, published_at)
+        SELECT gen_random_uuid(), 'shipping.shipments', :key, n, 'x.v1', '{}', '{}', now()
+        FROM generate_series(1, 4) AS n""")
+    async with pinging.db.engine.begin() as tx:
+        await tx.execute(insert, {"key": key})
+    await pinging.deliver_record(
+        Record(
+            "pinger.commands",
+            0,
+            key,
+            Republish(topic="shipping.shipments", key=key, from_version=3)
+            .model_dump_json()
+            .encode(),
+            {"ce_id": str(uuid4()), "ce_type": Republish.TYPE},
+        )
+    )
+    async with pinging.db.reading() as tx:
+        unsent = sa.text("SELECT version FROM outbox WHERE published_at IS NULL ORDER BY version")
+        assert (await tx.execute(unsent)).scalars().all() == [3, 4]
+
+
+async def test_an_invalid_body_is_parked(pinging: Bench) -> None:
+    """JSON that breaks the contract waits for an operator."""
+    record = record_of(posting(), 1)
+    broken = Record(record.topic, 0, record.key, b'{"kind": "gift"}', record.headers)
+    await pinging.deliver_record(broken)
+    [parked] = await pinging.parked()
+    assert ShipmentPosting.TYPE in parked.error
