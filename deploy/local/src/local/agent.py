@@ -36,7 +36,9 @@ def enrol(instance: Instance, gateway_url: str) -> None:
             answer = client.post("/devices/enrolment-codes", json=body, headers=headers)
             code = answer.raise_for_status().json()["code"]
     except (httpx.HTTPError, KeyError) as error:
-        raise CannotStart(f"The device agent could not be enrolled ({error}): run again.") from error
+        raise CannotStart(
+            f"The device agent could not be enrolled ({error}): run again."
+        ) from error
     write_private(config_file(instance), config_text(instance, code))
 
 

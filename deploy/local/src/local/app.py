@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local import instance as instances
-from local import postgres, steps
+from local import postgres, steps, suite
 from local.checks import alone, check_disk, check_ports
 from local.instance import Instance
 from local.refusals import CannotStart
@@ -125,6 +125,7 @@ def _stop_in_order(supervisor: Supervisor, names: set[str]) -> None:
 
 def _delete_state(instance: Instance) -> None:
     """Delete what an instance makes, by name: another instance may live in the same folder."""
+    # Never the folder itself: the lock that we hold is in it.
     shutil.rmtree(postgres.data_folder(instance), ignore_errors=True)
     for name in ("kafka", "logs", "mail", "gateway", "agent", "keys", "postgres"):
         shutil.rmtree(instance.state / name, ignore_errors=True)
@@ -190,11 +191,8 @@ def logs(
 @app.command()
 def exports() -> None:
     """Print what tests need to reach the databases and Kafka of this instance, for the shell."""
-    instance = instances.from_environment()
-    print(f"export HOLDFAST_TEST_POSTGRES={postgres.superuser_url(instance)}")  # noqa: T201
-    print(f"export HOLDFAST_KAFKA={LOOPBACK}:{instance.ports.kafka}")  # noqa: T201
-    print(f"export HOLDFAST_STATE={instance.state}")  # noqa: T201
-    print(f"export HOLDFAST_PORT={instance.ports.gateway}")  # noqa: T201
+    for name, value in suite.environment_of(instances.from_environment()).items():
+        print(f"export {name}={value}")
 
 
 def _chosen(only: str) -> list[str]:

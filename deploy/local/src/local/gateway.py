@@ -22,6 +22,18 @@ def program() -> Path:
     return Path(found)
 
 
+# Both the embedded gateway's and the containers' door have these.
+DOOR = {
+    # X_User and X.User are read as X-User by some programs, so they go the way of X-User.
+    "aliasHeadersStrategy": "delete",
+    "encodedCharacters": {
+        "allowEncodedSlash": False,
+        "allowEncodedBackSlash": False,
+        "allowEncodedNullCharacter": False,
+    },
+}
+
+
 def url_variable(service: str) -> str:
     """The variable that tells the gateway where a service is."""
     return f"HOLDFAST_{service.upper()}_URL"
@@ -53,7 +65,7 @@ def static_settings(instance: Instance) -> dict[str, object]:
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN"},
         "entryPoints": {
-            "door": {"address": f"{LOOPBACK}:{ports.gateway}"},
+            "door": {"address": f"{LOOPBACK}:{ports.gateway}", "http": DOOR},
             "operations": {"address": f"{LOOPBACK}:{ports.gateway_metrics}"},
         },
         "ping": {"entryPoint": "operations"},

@@ -149,8 +149,7 @@ def _settings(instance: Instance) -> str:
         "controller.quorum.voters": f"1@{LOOPBACK}:{ports.kafka_controller}",
         "controller.listener.names": "CONTROLLER",
         "listeners": (
-            f"PLAINTEXT://{LOOPBACK}:{ports.kafka},"
-            f"CONTROLLER://{LOOPBACK}:{ports.kafka_controller}"
+            f"PLAINTEXT://{LOOPBACK}:{ports.kafka},CONTROLLER://{LOOPBACK}:{ports.kafka_controller}"
         ),
         "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{ports.kafka}",
         "inter.broker.listener.name": "PLAINTEXT",

@@ -68,7 +68,7 @@ class Mailbox:
 
 
 def _parsed(content: bytes) -> EmailMessage:
-    return cast(EmailMessage, email.message_from_bytes(content, policy=email.policy.default))
+    return email.message_from_bytes(content, policy=email.policy.default)
 
 
 def _body(message: EmailMessage, kind: str) -> str | None:
@@ -94,7 +94,7 @@ def list_server(mailbox: Mailbox, port: int) -> ThreadingHTTPServer:
     """GET /mails lists all, GET /mails/{id} gives one with its bodies."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             parts = self.path.split("?")[0].strip("/").split("/")
             found: object = None
             if parts == ["mails"]:

@@ -168,5 +168,5 @@ def app_role(service: str) -> str:
 
 
 def routed_paths(service: Service) -> tuple[str, ...]:
-    """The prefixes under /api/v1 that the gateway sends to a service, its operators' own included."""
+    """The prefixes under /api/v1 that the gateway sends to a service, operators' included."""
     return (*service.paths, f"/system/{service.name}")
