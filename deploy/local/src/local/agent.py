@@ -1,6 +1,10 @@
 """The demo's device agent: one for all stores, with a virtual printer in each."""
 
 import json
+import os
+import subprocess
+import sys
+import uuid
 from pathlib import Path
 
 import httpx
@@ -18,8 +22,18 @@ def config_file(instance: Instance) -> Path:
 
 
 def is_enrolled(instance: Instance) -> bool:
-    """Whether a code has been asked for and written; the agent keeps what it got for it."""
-    return config_file(instance).exists()
+    """Whether the hub knows the agent, by what the agent's own journal says."""
+    config = config_file(instance)
+    if not config.exists():
+        return False
+    done = subprocess.run(
+        [sys.executable, "-m", "device_agent.app", "status"],
+        env={**os.environ, "HOLDFAST_AGENT_CONFIG": str(config)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode == 0 and "not enrolled" not in done.stdout
 
 
 def enrol(instance: Instance, gateway_url: str) -> None:
@@ -30,7 +44,7 @@ def enrol(instance: Instance, gateway_url: str) -> None:
             answer = client.post("/tokens", json=login).raise_for_status()
             headers = {
                 "Authorization": f"Bearer {answer.json()['access_token']}",
-                "Idempotency-Key": instance.secret("agent_enrolment"),
+                "Idempotency-Key": str(uuid.uuid4()),
             }
             body = {"name": NAME, "store_ids": []}  # No store named: it serves all of them.
             answer = client.post("/devices/enrolment-codes", json=body, headers=headers)

@@ -65,7 +65,11 @@ def static_settings(instance: Instance) -> dict[str, object]:
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN"},
         "entryPoints": {
-            "door": {"address": f"{LOOPBACK}:{ports.gateway}", "http": DOOR},
+            "door": {
+                "address": f"{LOOPBACK}:{ports.gateway}",
+                "asDefault": True,
+                "http": DOOR,
+            },
             "operations": {"address": f"{LOOPBACK}:{ports.gateway_metrics}"},
         },
         "ping": {"entryPoint": "operations"},

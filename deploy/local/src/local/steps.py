@@ -45,10 +45,7 @@ async def bring_up(instance: Instance, processes: Sequence[str], say: Say) -> No
     supervisor.start(services)
     await _ready(instance, services, say)
     if AGENT in processes:
-        if not agent.is_enrolled(instance):
-            say("Enrolling the device agent")
-            await asyncio.to_thread(agent.enrol, instance, address(instance))
-        supervisor.start([AGENT])
+        await _agent(instance, supervisor, say)
 
 
 def address(instance: Instance) -> str:
@@ -155,6 +152,19 @@ async def _ready(instance: Instance, services: Sequence[str], say: Say) -> None:
                 raise NotReadyInTime(waiting[0], SERVICES_SECONDS, log)
             if waiting:
                 await asyncio.sleep(0.3)
+
+
+async def _agent(instance: Instance, supervisor: Supervisor, say: Say) -> None:
+    """Start the device agent; the first time, with a code that the hub accepts once."""
+    if await asyncio.to_thread(agent.is_enrolled, instance):
+        supervisor.start([AGENT])
+        return
+    say("Enrolling the device agent")
+    await asyncio.to_thread(agent.enrol, instance, address(instance))
+    supervisor.start([AGENT])
+    await _until(
+        lambda: asyncio.to_thread(agent.is_enrolled, instance), instance, AGENT, "The device agent"
+    )
 
 
 async def is_ready(client: httpx.AsyncClient, url: str) -> bool:
