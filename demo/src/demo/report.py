@@ -18,11 +18,22 @@ from demo.plan import Plan
 from demo.run_file import RunFile
 from demo.setup import Places
 
-# A broker that was killed is back within a minute; only then is a silence worth believing.
-QUIET_SECONDS = 90.0
-DEADLINE_SECONDS = 600.0
-PAUSE_SECONDS = 2.0
 NAMED_ORDERS_MAX = 20
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long messages and papers are waited for.
+
+    A broker that was killed is back within a minute; only then is a silence worth believing.
+    """
+
+    quiet_seconds: float = 90.0
+    deadline_seconds: float = 600.0
+    pause_seconds: float = 2.0
+
+
+DEFAULT_PATIENCE = Patience()
 
 
 @dataclass
@@ -55,7 +66,13 @@ def expect(plans: Sequence[Plan], run: RunFile) -> Expected:
 
 
 async def read(
-    api: Api, run: RunFile, places: Places, expected: Expected, console: Console, now: datetime
+    api: Api,
+    run: RunFile,
+    places: Places,
+    expected: Expected,
+    console: Console,
+    now: datetime,
+    patience: Patience = DEFAULT_PATIENCE,
 ) -> Reading:
     """Everything through the API, waiting for messages and papers to settle."""
     end = (run.finished_at or now) + timedelta(seconds=1)
@@ -63,7 +80,7 @@ async def read(
         settled = await readings.read_each(api, expected.settled, readings.read_order, _nothing)
         journal = await readings.read_journal(api, places, run.started_at, end)
         stock = await readings.read_stock(api, places)
-    told = await _read_told(api, expected.told, console)
+    told = await _read_told(api, expected.told, console, patience)
     return Reading(settled, told, [stock, readings.tally_meanwhile(journal)], journal)
 
 
@@ -92,10 +109,12 @@ async def read_catcher(url: str) -> list[Body] | None:
         return None
 
 
-async def _read_told(api: Api, expected: Mapping[str, Tally], console: Console) -> dict[str, Tally]:
+async def _read_told(
+    api: Api, expected: Mapping[str, Tally], console: Console, patience: Patience
+) -> dict[str, Tally]:
     """Messages and papers may lag: read until they are as expected, or fall silent."""
     clock = asyncio.get_running_loop().time
-    deadline = clock() + DEADLINE_SECONDS
+    deadline = clock() + patience.deadline_seconds
     told: dict[str, Tally] = {}
     lagging: Iterable[str] = list(expected)
     changed_at = clock()
@@ -110,10 +129,10 @@ async def _read_told(api: Api, expected: Mapping[str, Tally], console: Console) 
                 for order_id, tally in expected.items()
                 if differences(tally, told[order_id])
             ]
-            if not lagging or clock() > deadline or clock() - changed_at > QUIET_SECONDS:
+            if not lagging or clock() > deadline or clock() - changed_at > patience.quiet_seconds:
                 return told
             status.update(f"Waiting for messages and papers of {len(lagging)} orders")
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(patience.pause_seconds)
 
 
 def compare_all(
