@@ -210,15 +210,16 @@ async def _shows(trade: Trade, order: Body, what: str, condition: Callable[[Body
 
 
 def _holds_decided(order: Body) -> bool:
-    """Each line is held, awaits or was handed over, in whole."""
-    return (
-        all(
-            Decimal(line["held"]) + Decimal(line["awaiting"]) + Decimal(line["shipped"])
-            >= Decimal(line["quantity"])
-            for line in order["lines"]
-        )
-        and order["status"] != "agreed"
+    """Each piece is held or was handed over, and an agreed order shows it.
+
+    More came in than the orders need, so nothing may await; and awaiting alone does not tell an
+    undecided hold from a shortage.
+    """
+    whole = all(
+        Decimal(line["held"]) + Decimal(line["shipped"]) >= Decimal(line["quantity"])
+        for line in order["lines"]
     )
+    return whole and order["status"] != "agreed"
 
 
 def _has_shipped(pieces: int) -> Callable[[Body], bool]:

@@ -115,13 +115,7 @@ async def _store(api: Api, run: RunFile, days: Days, store: int) -> str:
 
 async def _warehouse(api: Api, run: RunFile, store: int, store_id: str) -> str:
     async def make() -> str:
-        body: Body = {
-            "id": run.id_of(f"new-warehouse:{store}"),
-            "store_id": store_id,
-            "code": f"{store}-{run.short}",
-            "name": f"Main {store}",
-            "kind": "main",
-        }
+        body: Body = {"store_id": store_id, "name": f"Main {run.short}", "kind": "main"}
         key = run.key("warehouse", store)
         return str((await api.post("/warehouses", body, key, unheard=True))["id"])
 
