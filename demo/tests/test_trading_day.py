@@ -117,6 +117,19 @@ async def test_a_doubled_message_differs(tmp_path: Path) -> None:
     assert differing(await count(fake, tmp_path)) == {"e-mails sent"}
 
 
+async def test_a_paper_of_unknown_outcome_was_handed_to_the_printer(tmp_path: Path) -> None:
+    """A printer cut off in the middle is told of and differs from nothing; a failed one differs."""
+    fake = FakeApi()
+    await trade(fake, tmp_path)
+    fake.rows["print-jobs"][0]["state"] = "unknown"
+    assert differing(await count(fake, tmp_path)) == set()
+    fake.rows["print-jobs"][0]["state"] = "failed"
+    assert differing(await count(fake, tmp_path)) == {
+        "deposit_receipt failed",
+        "deposit_receipt handed to a printer",
+    }
+
+
 async def test_a_doubled_order_differs(tmp_path: Path) -> None:
     """An order that no basket made, in the run's stores and time, is found in the journal."""
     fake = FakeApi()

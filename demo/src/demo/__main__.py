@@ -89,6 +89,7 @@ async def run_demo(options: Options, console: Console) -> bool:
         reading = await report.read(api, run, places, expected, console, now())
     rows = report.compare_all(expected, reading, await report.read_catcher(options.mails))
     console.print(report.table_of(rows))
+    report.print_unknown_papers(console, reading)
     agree = not failures and all(row.agrees for row in rows)
     report.print_failures(console, failures)
     if agree:

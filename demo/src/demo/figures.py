@@ -47,6 +47,7 @@ DUE_AT_LAST = Figure("Hand-overs", "due after the last of each order", CURRENCY)
 MOVED = Figure("Stock", "pieces moved to temporary storage")
 EMAILS = Figure("Told", "e-mails sent")
 CAUGHT = Figure("Told", "e-mails in the mail catcher")
+UNKNOWN_PAPERS = Figure("Papers", "of these, outcome unknown")  # Shown, not compared.
 ACCOUNT_MESSAGES = Figure("Told", "account messages")
 
 
@@ -107,8 +108,13 @@ def told_in(language: str) -> Figure:
 
 
 def papers(kind: str, state: str) -> Figure:
-    """Papers of a kind whose printing ended in a state."""
-    return Figure("Papers", f"{kind} {state}")
+    """Papers of a kind by how their printing ended.
+
+    A printer's agent that is killed between paper and journal leaves an outcome unknown: the job
+    went to the printer once and is not repeated, so it counts as handed to it.
+    """
+    ended = "handed to a printer" if state in ("printed", "unknown") else state
+    return Figure("Papers", f"{kind} {ended}")
 
 
 def add(tally: Tally, figure: Figure, amount: Decimal | int = 1) -> None:
@@ -142,7 +148,7 @@ class Compared:
 def compare(from_input: Tally, through_api: Tally) -> list[Compared]:
     """Every figure of either side, a missing one being 0, in the order of the sections."""
     names = sorted(
-        {*from_input, *through_api},
+        {*from_input, *through_api} - {UNKNOWN_PAPERS},
         key=lambda figure: (SECTIONS.index(figure.section), bool(figure.unit), figure.name),
     )
     return [

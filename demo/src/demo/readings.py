@@ -90,6 +90,8 @@ async def read_told(api: Api, order_id: str) -> Tally:
     async for job in _all(api, "/print-jobs", order_id=order_id):
         if job["state"] not in PRINTING:
             add(tally, figures.papers(job["kind"], job["state"]))
+        if job["state"] == "unknown":
+            add(tally, figures.UNKNOWN_PAPERS)
     return tally
 
 

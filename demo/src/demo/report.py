@@ -197,6 +197,17 @@ def print_differing_orders(
         console.print(f"  order {order_id} of basket {plan.basket.id}: {said}", style="red")
 
 
+def print_unknown_papers(console: Console, reading: Reading) -> None:
+    """Say how many papers may or may not have come out of a printer that was cut off."""
+    unknown = total_of(reading.told.values()).get(figures.UNKNOWN_PAPERS)
+    if unknown:
+        console.print(
+            f"{unknown} of the papers have an unknown outcome: the agent was cut off while they "
+            "were printed. They are not printed again silently.",
+            style="yellow",
+        )
+
+
 def print_failures(console: Console, failures: Sequence[Failure]) -> None:
     """Name the baskets that did not get through."""
     for failure in failures[:NAMED_ORDERS_MAX]:
