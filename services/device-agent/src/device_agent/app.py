@@ -8,13 +8,12 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import structlog
 import typer
 
-from device_agent.bus import Bus
 from device_agent.journal import Journal
 from device_agent.keys import Identity
 from device_agent.link import HubRefused, Link, LinkBroken, enrol, keep_trying
@@ -29,6 +28,9 @@ from device_agent.settings import (
     config_path,
     load,
 )
+
+if TYPE_CHECKING:
+    from device_agent.bus import Bus
 
 EXIT_SETTINGS, EXIT_REVOKED = 2, 3
 log = structlog.get_logger("agent")
@@ -77,18 +79,21 @@ async def serve(settings: AgentSettings, path: Path, clock: Clock) -> None:
         store_id: UUID | None = identity.store_ids[0] if len(identity.store_ids) == 1 else None
         await press.recover()
         parts = (identity, press, scribe, desk.scanned, clock)
-        transport = (
-            Bus(settings.kafka, *parts)
-            if settings.transport == "kafka" and settings.kafka
-            else Link(settings.url, *parts)
-        )
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(transport.run())
+            tasks.create_task(_transport(settings, *parts).run())
             for scanner in settings.scanners:
                 tasks.create_task(desk.follow(scanner, store_id))
     finally:
         await press.close()
         await scribe.close()
+
+
+def _transport(settings: AgentSettings, *parts: Any) -> "Link | Bus":
+    if settings.transport == "kafka" and settings.kafka:
+        from device_agent.bus import Bus  # Most stores never need Kafka's client.
+
+        return Bus(settings.kafka, *parts)
+    return Link(settings.url, *parts)
 
 
 async def _until_told(settings: AgentSettings, path: Path) -> None:
