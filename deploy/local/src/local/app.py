@@ -33,7 +33,9 @@ from local.topology import (
     PROCESSES,
 )
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__
+)
 console = Console(stderr=True, highlight=False)
 Only = Annotated[str, typer.Option(help="These processes alone, with commas between them.")]
 
@@ -244,13 +246,10 @@ def _stoppable() -> Iterator[None]:
 def main() -> None:
     """Run a command; what it refuses is one line and exit code 1."""
     try:
-        app(standalone_mode=False)
+        app()
     except CannotStart as refusal:
         console.print(str(refusal), style="red", markup=False, soft_wrap=True)
         raise SystemExit(1) from None
-    except (KeyboardInterrupt, typer.Abort):
-        console.print("Interrupted; nothing that was started is left running.")
-        raise SystemExit(130) from None
     except OSError as error:
         place = f" ({Path(str(error.filename))})" if error.filename else ""
         console.print(f"{error.strerror or error}{place}: mend that, then run again.", style="red")

@@ -118,8 +118,8 @@ def prepare(instance: Instance) -> None:
     """Write the broker's settings and format its log folder once."""
     jars = fetch_jars()
     folder = instance.folder("kafka")
-    settings = folder / "server.properties"
-    settings.write_text(_settings(instance))
+    file = folder / "server.properties"
+    file.write_text("".join(f"{key}={value}\n" for key, value in settings(instance).items()))
     (folder / "log4j2.properties").write_text(_LOGGING)
     data = folder / "data"
     if (data / "meta.properties").exists():
@@ -129,7 +129,7 @@ def prepare(instance: Instance) -> None:
     done = subprocess.run(
         [
             *(str(java()), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*"),
-            *("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)),
+            *("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(file)),
         ],
         capture_output=True,
         text=True,
@@ -141,9 +141,10 @@ def prepare(instance: Instance) -> None:
         )
 
 
-def _settings(instance: Instance) -> str:
+def settings(instance: Instance) -> dict[str, object]:
+    """The broker's settings by name."""
     ports = instance.ports
-    lines = {
+    return {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@{LOOPBACK}:{ports.kafka_controller}",
@@ -173,7 +174,6 @@ def _settings(instance: Instance) -> str:
         "num.network.threads": 2,
         "num.io.threads": 4,
     }
-    return "".join(f"{key}={value}\n" for key, value in lines.items())
 
 
 _LOGGING = """\

@@ -45,7 +45,7 @@ def server_user() -> str | None:
 
 def _reachable(path: Path) -> bool:
     """Whether a user who is nobody special may enter every folder above a path."""
-    return all(parent.stat().st_mode & 0o001 for parent in path.parents)
+    return all(parent.stat().st_mode & 0o001 for parent in path.parents if parent.exists())
 
 
 def _installation() -> Path:
@@ -101,7 +101,8 @@ def prepare(instance: Instance) -> None:
             shutil.chown(data, user, user)
         _initdb(instance, data, user)
         made.touch()
-    (data / "holdfast.conf").write_text(_settings(instance))
+    lines = settings(instance).items()
+    (data / "holdfast.conf").write_text("".join(f"{key} = '{value}'\n" for key, value in lines))
     included = "include 'holdfast.conf'\n"
     main = data / "postgresql.conf"
     if included not in main.read_text():
@@ -131,8 +132,9 @@ def _initdb(instance: Instance, data: Path, user: str | None) -> None:
         raise CannotStart(f"PostgreSQL could not make {data}: {done.stderr.strip()[-200:]}")
 
 
-def _settings(instance: Instance) -> str:
-    lines = {
+def settings(instance: Instance) -> dict[str, object]:
+    """The server's settings by name."""
+    return {
         "listen_addresses": LOOPBACK,
         "port": instance.ports.postgres,
         # No socket: its path may be too long, and everyone comes by loopback with a password.
@@ -150,7 +152,6 @@ def _settings(instance: Instance) -> str:
         "log_parameter_max_length": 0,
         "log_parameter_max_length_on_error": 0,
     }
-    return "".join(f"{key} = '{value}'\n" for key, value in lines.items())
 
 
 def superuser_url(instance: Instance) -> str:

@@ -1,0 +1,177 @@
+"""The one door: what reaches which service, and what never does."""
+
+import concurrent.futures
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from local import gateway
+from local.instance import Instance
+from local.topology import API, SERVICES, Ports, routed_paths
+
+from .running import free_ports, started
+
+ROUTERS: dict[str, Any] = yaml.safe_load((gateway.ROUTES / "routes.yaml").read_text())["http"]
+
+
+class Echo(BaseHTTPRequestHandler):
+    """A service that says what reached it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        length = len(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+        said = {
+            "port": self.server.server_address[1],
+            "path": self.path,
+            "headers": {name.lower(): value for name, value in self.headers.items()},
+            "length": length,
+        }
+        body = json.dumps(said).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Server", "secret/1.0")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_POST(self) -> None:
+        self.answer()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent."""
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, Ports]]:
+    """A real gateway before services that only say what reached them."""
+    ports = Ports(free_ports())
+    instance = Instance(ports, tmp_path_factory.mktemp("gateway"))
+    gateway.prepare(instance)
+    servers = [ThreadingHTTPServer(("127.0.0.1", ports.of(s)), Echo) for s in SERVICES]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{ports.gateway}"
+    with started(gateway.command(instance), gateway.environment(instance), f"{url}/readyz"):
+        limits = httpx.Limits(max_connections=50)
+        with httpx.Client(base_url=url, timeout=30, limits=limits, trust_env=False) as client:
+            yield client, ports
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+Door = tuple[httpx.Client, Ports]
+
+
+@pytest.mark.parametrize(
+    ("path", "service"),
+    [(path, service) for service in SERVICES for path in routed_paths(service)],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+def test_each_path_reaches_its_owner(door: Door, path: str, service: Any) -> None:
+    """Every path of the table, and what lies below it, is answered by the service that owns it."""
+    client, ports = door
+    for asked in (API + path, f"{API}{path}/0190-some-id/more?q=1"):
+        found = client.get(asked).json()
+        assert (found["port"], found["path"]) == (ports.of(service), asked)
+
+
+@pytest.mark.parametrize("path", ["/", "/orders/1", "/readyz", f"{API}/ordersx", f"{API}/nothing"])
+def test_everything_else_is_the_consoles(door: Door, path: str) -> None:
+    """Pages, readiness and unknown paths are web's, also when they begin like another's."""
+    client, ports = door
+    assert client.get(path).json()["port"] == ports.gateway + 8
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/healthz"])
+def test_operators_figures_are_not_for_the_street(door: Door, path: str) -> None:
+    """A service's own health and figures cannot be asked for from outside."""
+    client, _ = door
+    assert client.get(path).json()["path"] == "/hidden"
+
+
+def test_nobody_can_say_who_they_are_in_a_header(door: Door) -> None:
+    """Headers that claim an identity are dropped, however they are spelt; the token passes."""
+    client, _ = door
+    claims = {"X-User": "owner", "X-Forwarded-User": "o", "X-Roles": "owner", "Remote-User": "o",
+              "X-Store-Ids": "1", "X_User": "owner", "X.Roles": "owner"}  # fmt: skip
+    heard = client.get(f"{API}/orders", headers={**claims, "Authorization": "Bearer t"}).json()
+    assert not {name.lower() for name in claims} & set(heard["headers"])
+    assert heard["headers"]["authorization"] == "Bearer t"
+
+
+def test_answers_carry_the_headers_that_protect_a_browser(door: Door) -> None:
+    """No sniffing, no frames, no referrer to others, no name of the server; HSTS over TLS only."""
+    client, _ = door
+    headers = client.get("/").headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert "Server" not in headers
+    assert "Strict-Transport-Security" not in headers
+
+
+@pytest.mark.parametrize("path", [f"{API}/orders", f"{API}/tokens", "/sign-in"])
+def test_a_huge_body_is_refused_at_the_door(door: Door, path: str) -> None:
+    """Ten megabytes never reach a service; a batch of a thousand orders does."""
+    client, _ = door
+    assert client.post(path, content=b"x" * 10_000_000).status_code == 413
+    assert client.post(path, content=b"x" * 1_500_000).json()["length"] == 1_500_000
+
+
+def test_an_encoded_slash_is_refused(door: Door) -> None:
+    """A path that the gateway and a service could read differently goes no further."""
+    client, _ = door
+    assert client.get(f"{API}/orders/..%2f..%2fmetrics").status_code == 400
+
+
+def test_guessing_passwords_is_slowed_down(door: Door) -> None:
+    """Sign-ins from one address are limited long before the limit of other calls."""
+    client, _ = door
+
+    def sign_in(_: int) -> tuple[int, bool]:
+        answer = client.post(f"{API}/tokens", content=b"{}")
+        return answer.status_code, "Retry-After" in answer.headers
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        answers = Counter(pool.map(sign_in, range(300)))
+    assert answers[200, False] >= 60
+    assert answers[429, True] >= 60
+    assert set(answers) == {(200, False), (429, True)}
+    assert client.get(f"{API}/orders").status_code == 200
+
+
+def test_the_limit_of_calls_counts_by_token() -> None:
+    """2,000 requests a second a token with bursts of 4,000; one caller's flood is not another's."""
+    text = (gateway.ROUTES / "middlewares.yaml").read_text()
+    limit = yaml.safe_load(text)["http"]["middlewares"]["limit-token"]["rateLimit"]
+    assert (limit["average"], limit["burst"]) == (2000, 4000)
+    assert limit["sourceCriterion"] == {"requestHeaderName": "Authorization"}
+
+
+def test_every_route_is_guarded_and_limited() -> None:
+    """No rule lets a request in whose identity headers are kept or that no limit counts."""
+    for name, router in ROUTERS["routers"].items():
+        chain = set(router["middlewares"])
+        assert chain & {"api", "guard"}, name
+        limits = {"api", "limit-token", "limit-login", "limit-address", "hide"}
+        assert chain & limits, name
+
+
+def test_production_speaks_modern_tls_alone() -> None:
+    """TLS 1.2 and newer, with suites that keep past traffic secret."""
+    path: Path = gateway.ROUTES.with_name("tls") / "tls.yaml"
+    options = yaml.safe_load(path.read_text())["tls"]["options"]["default"]
+    assert options["minVersion"] == "VersionTLS12"
+    assert all(re.match("TLS_ECDHE_", suite) for suite in options["cipherSuites"])
