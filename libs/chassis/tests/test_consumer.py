@@ -13,7 +13,7 @@ from contracts import topics
 from contracts.message import Republish
 from contracts.shipping import ShipmentPosting
 
-from .conftest import FORBIDDEN_ORDER, pings, pinger, posting
+from .conftest import FORBIDDEN_ORDER, pinger, pings, posting
 
 
 def consumer_of(pinging: Bench) -> Consumer:

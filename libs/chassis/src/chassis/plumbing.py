@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 TABLES = ("outbox", "seen", "inbox", "parked", "idempotency")
+OUTBOX_DAYS_AHEAD = 14
 OUTBOX_KEPT_DAYS = 7
 INBOX_KEPT_DAYS = 30  # Longer than any topic keeps commands.
 IDEMPOTENCY_KEPT_DAYS = 30
@@ -27,7 +28,6 @@ CREATE TABLE outbox (
 ) PARTITION BY RANGE (created_at);
 CREATE INDEX outbox_unpublished ON outbox (position) WHERE published_at IS NULL;
 CREATE INDEX outbox_key ON outbox (topic, key, version);
-CREATE TABLE outbox_rest PARTITION OF outbox DEFAULT;
 
 CREATE TABLE seen (
   subscriber text NOT NULL,
@@ -75,22 +75,25 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_created_at ON idempotency USING brin (created_at);
 
 -- The running service may not create tables; this function, its owner's, keeps the partitions.
-CREATE FUNCTION keep_outbox(kept_days integer) RETURNS void
+-- A new one is attached, for that blocks no writer; an old one is dropped only if that is quick.
+CREATE FUNCTION keep_outbox(days_ahead integer, kept_days integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $keep$
 DECLARE
   day date;
   part text;
   unsent boolean;
 BEGIN
-  FOR day IN SELECT current_date + n FROM generate_series(1, 3) AS n LOOP
+  PERFORM set_config('lock_timeout', '500ms', true);
+  FOR day IN SELECT current_date + n FROM generate_series(0, days_ahead) AS n LOOP
     part := 'outbox_' || to_char(day, 'YYYYMMDD');
     IF to_regclass(part) IS NULL THEN
-      EXECUTE format('CREATE TABLE %I PARTITION OF outbox FOR VALUES FROM (%L) TO (%L)',
+      EXECUTE format('CREATE TABLE %I (LIKE outbox INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part);
+      EXECUTE format('ALTER TABLE outbox ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                      part, day, day + 1);
     END IF;
   END LOOP;
   FOR part IN SELECT inhrelid::regclass::text FROM pg_inherits
-              WHERE inhparent = 'outbox'::regclass AND inhrelid <> 'outbox_rest'::regclass LOOP
+              WHERE inhparent = 'outbox'::regclass LOOP
     IF to_date(right(part, 8), 'YYYYMMDD') < current_date - kept_days THEN
       EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE published_at IS NULL)', part) INTO unsent;
       IF NOT unsent THEN
@@ -98,16 +101,16 @@ BEGIN
       END IF;
     END IF;
   END LOOP;
-  DELETE FROM outbox_rest
-  WHERE published_at IS NOT NULL AND created_at < current_date - kept_days;
 END
 $keep$;
+SELECT keep_outbox(14, 7);
 """
 
 
 async def keep(tx: AsyncConnection) -> None:
     """Make the next days' partitions, drop what was sent long ago, forget old keys."""
-    await tx.execute(sa.text("SELECT keep_outbox(:days)"), {"days": OUTBOX_KEPT_DAYS})
+    days = {"ahead": OUTBOX_DAYS_AHEAD, "kept": OUTBOX_KEPT_DAYS}
+    await tx.execute(sa.text("SELECT keep_outbox(:ahead, :kept)"), days)
     await tx.execute(
         sa.text("DELETE FROM inbox WHERE seen_at < now() - make_interval(days => :days)"),
         {"days": INBOX_KEPT_DAYS},

@@ -18,6 +18,7 @@ ROWS_MAX = 500
 PAUSE_S = 0.005  # After a round that was not full, so that a batch gathers.
 POLL_S = 1.0
 UPKEEP_S = 3600.0
+UPKEEP_AGAIN_S = 60.0
 RESTART_S = 0.5
 
 SELECT = """
@@ -119,5 +120,7 @@ async def _keep(db: Database) -> None:
         try:
             await db.run(plumbing.keep)
         except Exception:
-            log.exception("upkeep failed, again in an hour")
+            log.exception("upkeep failed, again in a minute")
+            await asyncio.sleep(UPKEEP_AGAIN_S)
+            continue
         await asyncio.sleep(UPKEEP_S)

@@ -1,0 +1,77 @@
+"""Topics of a test's own on the real broker, and what lies on them."""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+PARTITIONS = 3
+
+
+def kafka_address() -> str:
+    address = os.environ.get("HOLDFAST_KAFKA")
+    if address is None:
+        raise pytest.UsageError("No test broker: run `make test`, or `eval $(make -s test-env)`.")
+    return address
+
+
+@asynccontextmanager
+async def scratch_topic() -> AsyncIterator[str]:
+    """A topic that nobody else uses; deleted at the end."""
+    name = f"test.{uuid.uuid4().hex}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_address())
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, PARTITIONS, 1)])
+        yield name
+        await admin.delete_topics([name])
+    finally:
+        await admin.close()
+
+
+async def everything_on(topic: str) -> list[ConsumerRecord]:
+    """All records of the topic, in order per partition, up to its present end."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka_address(), auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        parts = [TopicPartition(topic, n) for n in range(PARTITIONS)]
+        consumer.assign(parts)
+        ends = await consumer.end_offsets(parts)
+        records: list[ConsumerRecord] = []
+        while any([await consumer.position(part) < ends[part] for part in parts]):
+            for batch in (await consumer.getmany(timeout_ms=200)).values():
+                records += batch
+        return records
+    finally:
+        await consumer.stop()
+
+
+@asynccontextmanager
+async def producing() -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=kafka_address(), acks="all", enable_idempotence=True
+    )
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Wait for an awaitable condition; fail with what was waited for."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        result = condition()
+        if asyncio.iscoroutine(result):
+            result = await result
+        if result:
+            return
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain for {what}")
+        await asyncio.sleep(0.05)

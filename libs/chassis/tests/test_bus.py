@@ -1,0 +1,204 @@
+"""Outbox, relay and subscribers on real Kafka, killed at the worst moments."""
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from chassis import relay
+from chassis.database import Database
+from chassis.testing import record_of
+from contracts import topics
+
+from .conftest import FORBIDDEN_ORDER, pings, posting
+from .kafka import everything_on, kafka_address, producing, scratch_topic, until
+
+ROWS = 3_000
+KEYS = 20
+TRACE = f"00-{1:032x}-{1:016x}-01"
+FILL = sa.text("""
+INSERT INTO outbox(event_id, topic, key, version, type, payload, headers)
+SELECT gen_random_uuid(), :topic, 'key-' || (n % :keys), n / :keys + 1, 'x.v1',
+       convert_to(n::text, 'UTF8'), jsonb_build_object('traceparent', CAST(:trace AS text))
+FROM generate_series(0, :rows - 1) AS n""")
+UNSENT = sa.text("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+
+
+@pytest.fixture
+async def topic() -> AsyncIterator[str]:
+    async with scratch_topic() as name:
+        yield name
+
+
+async def fill(db: Database, topic: str) -> None:
+    async with db.engine.begin() as tx:
+        await tx.execute(FILL, {"topic": topic, "keys": KEYS, "rows": ROWS, "trace": TRACE})
+
+
+async def unsent(db: Database) -> int:
+    async with db.reading() as tx:
+        return int((await tx.execute(UNSENT)).scalar_one())
+
+
+@contextmanager
+def pinger_process(db: Database, topic: str, name: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """The tiny service as a process; killed hard at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = {
+        **os.environ,
+        "HOLDFAST_DATABASE_URL": db.engine.url.render_as_string(hide_password=False),
+        "HOLDFAST_KAFKA": kafka_address(),
+        "HOLDFAST_HTTP_PORT": str(port),
+        "HOLDFAST_LOG_LEVEL": "WARNING",
+    }
+    script = str(Path(__file__).with_name("pinger_app.py"))
+    process = subprocess.Popen([sys.executable, script, topic, name], env=env)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+async def test_the_relay_keeps_the_order_of_each_key(db: Database, topic: str) -> None:
+    """Every row leaves once, in the order in which it was written, with its headers."""
+    await fill(db, topic)
+    leader = asyncio.create_task(relay.run_relay(db, kafka_address(), "pinger"))
+    await until(lambda: is_empty(db), "the outbox to be sent")
+    leader.cancel()
+    records = await everything_on(topic)
+    assert len(records) == ROWS
+    by_key: dict[bytes, list[int]] = {}
+    for record in records:
+        by_key.setdefault(record.key, []).append(int(record.value))
+        headers = dict(record.headers)
+        assert headers["ce_subject"] == record.key
+        assert headers["traceparent"] == TRACE.encode()
+    assert all(values == sorted(values) for values in by_key.values())
+
+
+async def is_empty(db: Database) -> bool:
+    return await unsent(db) == 0
+
+
+async def test_a_relay_killed_amid_a_batch_loses_nothing(db: Database, topic: str) -> None:
+    """Killed between sending and marking, its successor sends the rest again, order kept."""
+    await fill(db, topic)
+    for _ in range(3):
+        with pinger_process(db, topic, f"pinger-{uuid.uuid4().hex[:6]}") as process:
+            before = await unsent(db)
+            await until(lambda n=before: fewer(db, n), "the relay to begin")  # type: ignore[misc]
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        if await unsent(db) == 0:
+            break
+    with pinger_process(db, topic, f"pinger-{uuid.uuid4().hex[:6]}"):
+        await until(lambda: is_empty(db), "the successor to finish")
+    seen: dict[bytes, list[int]] = {}
+    for record in await everything_on(topic):
+        values = seen.setdefault(record.key, [])
+        value = int(record.value)
+        if value not in values:
+            values.append(value)
+    assert sum(len(values) for values in seen.values()) == ROWS
+    assert all(values == sorted(values) for values in seen.values())
+
+
+async def fewer(db: Database, before: int) -> bool:
+    return await unsent(db) < before
+
+
+async def test_only_one_relay_leads(db: Database, topic: str) -> None:
+    """With two relays at once each row is sent once."""
+    await fill(db, topic)
+    both = [
+        asyncio.create_task(relay.run_relay(db, kafka_address(), f"pinger-{n}")) for n in range(2)
+    ]
+    await until(lambda: is_empty(db), "the outbox to be sent")
+    for task in both:
+        task.cancel()
+    assert len(await everything_on(topic)) == ROWS
+
+
+async def test_a_row_committed_late_is_not_lost(db: Database, topic: str) -> None:
+    """Positions commit out of order: a lower one that commits later still leaves."""
+    late = await asyncpg.connect(db.dsn)
+    row = """INSERT INTO outbox(event_id, topic, key, version, type, payload, headers)
+             VALUES (gen_random_uuid(), $1, $2, 1, 'x.v1', '{}', '{}')"""
+    transaction = late.transaction()
+    await transaction.start()
+    await late.execute(row, topic, "late")
+    async with db.engine.begin() as tx:
+        await tx.execute(FILL, {"topic": topic, "keys": KEYS, "rows": 40, "trace": TRACE})
+    leader = asyncio.create_task(relay.run_relay(db, kafka_address(), "pinger"))
+    await until(lambda: is_empty(db), "the visible rows to be sent")
+    await transaction.commit()
+    await late.close()
+    await until(lambda: is_empty(db), "the late row to be sent")
+    leader.cancel()
+    assert b"late" in {record.key for record in await everything_on(topic)}
+
+
+async def test_consumers_killed_at_random_handle_each_record_once(db: Database, topic: str) -> None:
+    """Kill -9 between commit and acknowledgement neither loses nor doubles a record."""
+    chance, count = random.Random(7), 2_000
+    name = f"pinger-{uuid.uuid4().hex[:6]}"
+    async with producing() as producer:
+        for _ in range(count):
+            record = record_of(posting(), 1)
+            headers = [(key, value.encode()) for key, value in record.headers.items()]
+            await producer.send(topic, record.payload, key=record.key.encode(), headers=headers)
+        await producer.flush()
+    for target in sorted(chance.sample(range(1, count), 2)):
+        with pinger_process(db, topic, name):
+            await until(lambda n=target: reached(db, n), f"{target} records")  # type: ignore[misc]
+    with pinger_process(db, topic, name):
+        await until(lambda: reached(db, count), "all records")
+    assert await pings(db) == count
+
+
+async def reached(db: Database, count: int) -> bool:
+    return await pings(db) >= count
+
+
+async def test_poison_on_the_bus_stops_nobody(db: Database, topic: str) -> None:
+    """Garbage bytes, bad headers and a refused record are set aside; the rest is handled."""
+    good = [record_of(posting(), 1) for _ in range(30)]
+    refused = record_of(posting(order_id=FORBIDDEN_ORDER), 1)
+    name = f"pinger-{uuid.uuid4().hex[:6]}"
+    async with producing() as producer:
+        await producer.send_and_wait(topic, b"\x00\xff", key=b"k", headers=[("ce_id", b"\xff")])
+        for record in [*good[:10], refused, *good[10:]]:
+            headers = [(key, value.encode()) for key, value in record.headers.items()]
+            await producer.send(topic, record.payload, key=record.key.encode(), headers=headers)
+        await producer.flush()
+    with pinger_process(db, topic, name):
+        await until(lambda: reached(db, len(good)), "the good records")
+        await until(lambda: parked_count(db), "the refused one to be parked")
+        await until(lambda: dead_letters(db), "the garbage to become a dead letter")
+    assert await pings(db) == len(good)
+
+
+async def parked_count(db: Database) -> bool:
+    async with db.reading() as tx:
+        found = await tx.execute(sa.text("SELECT count(*) FROM parked"))
+        return int(found.scalar_one()) == 1
+
+
+async def dead_letters(db: Database) -> bool:
+    async with db.reading() as tx:
+        statement = sa.text("SELECT count(*) FROM outbox WHERE topic = :topic")
+        found = await tx.execute(statement, {"topic": topics.DEAD_LETTERS})
+        return int(found.scalar_one()) == 1
