@@ -1,0 +1,190 @@
+"""What happens, told to open pages as it happens: one follower of the topics, many listeners."""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
+from chassis.records import Invalid, Record, Undecodable, open_envelope, read
+from contracts import topics
+from contracts.catalogue import BY_TYPE
+from contracts.devices import PrintJobChanged, Scanned
+from contracts.inventory import StockState
+from contracts.message import Message
+from contracts.orders import OrderFact, OrderPlaced
+
+from web.jsons import Json
+from web.visitor import Visitor
+
+log = structlog.get_logger()
+FOLLOWED = (topics.ORDERS, topics.STOCK, topics.PRINT_JOBS, topics.SCANS)
+QUEUE_MAX = 2_000
+OWNERS_MAX = 50_000
+RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that happened, as pages are told it: ids and figures, never names."""
+
+    kind: str  # order, stock, print or scan
+    store_id: str | None
+    order_id: str | None
+    customer_id: str | None
+    data: Json
+
+
+def change_of(message: Message) -> Change | None:
+    """What pages are told of a message; None for what no page shows."""
+    match message:
+        case OrderFact():
+            placed = message if isinstance(message, OrderPlaced) else None
+            customer = placed.customer_id if placed else None
+            return Change(
+                "order",
+                str(message.store_id),
+                str(message.order_id),
+                str(customer) if customer else None,
+                {
+                    "type": message.TYPE,
+                    "order_id": str(message.order_id),
+                    "number": message.number,
+                    "store_id": str(message.store_id),
+                    "status": message.status,
+                    "financial_status": message.financial_status,
+                    "total": str(message.total),
+                    "paid": str(message.paid),
+                },
+            )
+        case StockState():
+            fields = ("warehouse_id", "store_id", "sku", "on_hand", "held", "available", "broken",
+                      "expected")
+            data = {name: str(getattr(message, name)) for name in fields}
+            return Change("stock", str(message.store_id), None, None, data)
+        case PrintJobChanged():
+            # The sealed job is for the agent's eyes only.
+            data = {
+                "job_id": str(message.job_id),
+                "order_id": str(message.order_id),
+                "state": message.state,
+                "kind": message.kind,
+            }
+            return Change("print", str(message.store_id), str(message.order_id), None, data)
+        case Scanned():
+            store = str(message.store_id) if message.store_id else None
+            data = {
+                "scan_id": str(message.scan_id),
+                "device_id": str(message.device_id),
+                "store_id": store,
+                "code": message.code,
+            }
+            return Change("scan", store, None, None, data)
+    return None
+
+
+class Listener:
+    """One open page; it sees what its visitor may see."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor = visitor
+        self.changes: asyncio.Queue[Change] = asyncio.Queue(QUEUE_MAX)
+        self.behind = False
+
+    def tell(self, change: Change, owner: str | None) -> None:
+        """Hands the change on if the visitor may see it; one who is too slow is let go."""
+        if self.behind or not self._may_see(change, owner):
+            return
+        try:
+            self.changes.put_nowait(change)
+        except asyncio.QueueFull:
+            self.behind = True  # The page connects again and reads everything anew.
+
+    def _may_see(self, change: Change, owner: str | None) -> bool:
+        if self.visitor.is_customer:
+            return change.kind == "order" and owner == self.visitor.customer_id is not None
+        return self.visitor.sees_store(change.store_id)
+
+
+class Live:
+    """Follows the topics from now on; pages listen."""
+
+    def __init__(self, kafka: str, replica: int) -> None:
+        self._kafka = kafka
+        self._replica = replica
+        self._listeners: set[Listener] = set()
+        self._owners: OrderedDict[str, str] = OrderedDict()
+        self.is_following = False
+
+    @contextlib.contextmanager
+    def listen(self, visitor: Visitor) -> Iterator[Listener]:
+        """A listener for as long as its page is open."""
+        listener = Listener(visitor)
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+
+    def remember_owner(self, order_id: str, customer_id: str) -> None:
+        """Whose order it is: only the first fact of an order says so."""
+        self._owners[order_id] = customer_id
+        self._owners.move_to_end(order_id)
+        while len(self._owners) > OWNERS_MAX:
+            self._owners.popitem(last=False)
+
+    def tell(self, change: Change) -> None:
+        """Tells every listener that may see it."""
+        if change.order_id and change.customer_id:
+            self.remember_owner(change.order_id, change.customer_id)
+        owner = self._owners.get(change.order_id or "")
+        for listener in tuple(self._listeners):
+            listener.tell(change, owner)
+
+    async def follow(self) -> None:
+        """Follows for ever; when Kafka is away it waits and connects again."""
+        while True:
+            try:
+                async for record in self._records():
+                    if (change := self._read(record)) is not None:
+                        self.tell(change)
+            except (KafkaError, OSError) as error:
+                log.warning("live updates wait for Kafka", error=type(error).__name__)
+            self.is_following = False
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _records(self) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
+        # A group of its own and nothing committed: each replica tells its own pages from now on.
+        consumer = AIOKafkaConsumer(
+            *FOLLOWED,
+            bootstrap_servers=self._kafka,
+            client_id=f"web-{self._replica}",
+            group_id=f"web.live.{uuid4()}",
+            auto_offset_reset="latest",
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        try:
+            self.is_following = True
+            async for record in consumer:
+                yield record
+        finally:
+            await consumer.stop()
+
+    @staticmethod
+    def _read(record: ConsumerRecord[bytes, bytes]) -> Change | None:
+        raw = Record(
+            record.topic,
+            record.partition,
+            (record.key or b"").decode(errors="replace"),
+            record.value,
+            {name: value.decode(errors="replace") for name, value in record.headers},
+        )
+        try:
+            return change_of(read(open_envelope(raw), BY_TYPE).message)
+        except (Undecodable, Invalid):
+            return None  # Pages show what the services keep; they park it and say so.

@@ -1,0 +1,125 @@
+"""The order's page: its header, the next steps, and five tabs that are addresses."""
+
+import asyncio
+from typing import Annotated, Any
+from uuid import UUID
+
+from contracts.identity import Right
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from web.jsons import Json
+from web.pages.order_view import first_step, goods_of, is_marked, left_of, money_of, steps_of
+from web.visit import Visit, needs, new_key
+
+router = APIRouter(include_in_schema=False)
+Reader = Annotated[Visit, Depends(needs(Right.ORDERS_READ))]
+
+
+async def show(
+    visit: Visit, order_id: UUID, tab: str, status: int = 200, **context: Any
+) -> Response:
+    """The page with this tab open; `context` may hold a refused step with what was typed."""
+    api = visit.api
+    order, documents, payments, places, details = await asyncio.gather(
+        api.ask("GET", f"/orders/{order_id}"),
+        visit.attempt(items(visit, "/documents", order_id)),
+        visit.attempt(items(visit, "/payments", order_id)),
+        visit.request.app.state.directory.places(visit.known.account_id, api, visit.now),
+        _details(visit, order_id, tab),
+    )
+    steps = steps_of(order.body, documents, visit.known)
+    wish = visit.request.query_params.get("step")
+    values: Json = {
+        "refused": None,
+        "typed": {},
+        "open_step": wish if wish in steps else None,
+        "suggested": visit.request.query_params.get("amount", ""),
+        **details,
+        **context,
+    }
+    return visit.page(
+        f"order/{tab}.html",
+        status=status,
+        order=order.body,
+        etag=order.etag,
+        tab=tab,
+        goods=goods_of(order.body),
+        money=money_of(order.body),
+        documents=documents,
+        payments=payments,
+        places=places,
+        steps=steps,
+        first=first_step(steps, order.body),
+        marked=is_marked(order.body),
+        left_of=left_of,
+        new_key=new_key,
+        **values,
+    )
+
+
+async def items(visit: Visit, path: str, order_id: UUID) -> list[Json]:
+    """The order's entries in another service's list."""
+    found, _ = await visit.api.get_page(path, order_id=str(order_id))
+    return found
+
+
+async def _details(visit: Visit, order_id: UUID, tab: str) -> Json:
+    lists = {
+        "lines": ("holds", "transfers", "shipments"),
+        "money": ("refunds", "shipments"),
+        "papers": ("print-jobs",),
+        "messages": ("messages",),
+        "timeline": (),
+    }[tab]
+    found = await asyncio.gather(
+        *(visit.attempt(items(visit, f"/{name}", order_id)) for name in lists)
+    )
+    return {name.replace("-", "_"): part for name, part in zip(lists, found, strict=True)}
+
+
+@router.get("/orders/{order_id}")
+async def lines(visit: Reader, order_id: UUID) -> Response:
+    """What was ordered, what is held for it and what waits."""
+    return await show(visit, order_id, "lines")
+
+
+@router.get("/orders/{order_id}/money")
+async def money(visit: Reader, order_id: UUID) -> Response:
+    """The deposit, the documents and the payments."""
+    return await show(visit, order_id, "money")
+
+
+@router.get("/orders/{order_id}/papers")
+async def papers(visit: Reader, order_id: UUID) -> Response:
+    """The documents as PDF, and what was printed."""
+    return await show(visit, order_id, "papers")
+
+
+@router.get("/orders/{order_id}/messages")
+async def messages(visit: Reader, order_id: UUID) -> Response:
+    """What the customer was told, in the language it was sent in."""
+    return await show(visit, order_id, "messages")
+
+
+@router.get("/orders/{order_id}/timeline")
+async def timeline(visit: Reader, order_id: UUID) -> Response:
+    """Everything that happened, by whom."""
+    return await show(visit, order_id, "timeline")
+
+
+@router.get("/documents/{document_id}.pdf")
+async def paper(
+    visit: Annotated[Visit, Depends(needs(Right.SESSION))], document_id: UUID
+) -> Response:
+    """The document as PDF, in the customer's language."""
+    answer = await visit.api.file(f"/documents/{document_id}.pdf")
+    return Response(
+        answer.content,
+        media_type="application/pdf",
+        headers={
+            "Content-Disposition": answer.headers.get(
+                "content-disposition", f'inline; filename="{document_id}.pdf"'
+            )
+        },
+    )

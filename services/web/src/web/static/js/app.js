@@ -1,0 +1,150 @@
+// What every page does with scripts; without them the same pages work by links and forms.
+import { readScanner } from "./scanner.js";
+import { startLive } from "./live.js";
+import { startJournal } from "./journal.js";
+
+const REFRESH_MS = 400;
+
+function startForms() {
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  });
+  // A form is sent once: a second press while it is on its way does nothing.
+  document.addEventListener("submit", (event) => {
+    if (event.target.method !== "post") return;
+    if (event.target.dataset.sent) return event.preventDefault();
+    event.target.dataset.sent = "true";
+    for (const button of event.target.querySelectorAll("button")) button.setAttribute("aria-busy", "true");
+  });
+  addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) {
+      delete form.dataset.sent;
+      for (const button of form.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const fill = event.target.closest("[data-fill]");
+    if (fill) {
+      const field = document.getElementById(fill.dataset.fill);
+      field.value = fill.dataset.value;
+      field.focus();
+    }
+    for (const menu of document.querySelectorAll("details.menu[open], details.pop[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+}
+
+function startSearch() {
+  const box = document.getElementById("search-box");
+  if (!box) return;
+  const open = () => {
+    if (!box.open) box.showModal();
+    box.querySelector("input").select();
+  };
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-open=search-box]")) {
+      event.preventDefault();
+      open();
+    } else if (event.target === box) {
+      box.close();
+    }
+  });
+  addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.code === "KeyK") {
+      event.preventDefault();
+      open();
+    }
+  });
+  box.addEventListener("keydown", (event) => {
+    const found = [...box.querySelectorAll("a.found")];
+    const at = found.indexOf(document.activeElement);
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      const next = at + (event.key === "ArrowDown" ? 1 : -1);
+      (found[next] ?? (next < 0 ? box.querySelector("input") : found.at(-1)))?.focus();
+    } else if (event.key === "Enter" && at < 0 && found.length) {
+      event.preventDefault();
+      found[0].click();
+    }
+  });
+}
+
+function startTimes() {
+  const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
+  const steps = [[60, "second"], [3600, "minute"], [86400, "hour"], [30 * 86400, "day"]];
+  const sizes = { second: 1, minute: 60, hour: 3600, day: 86400 };
+  setInterval(() => {
+    for (const time of document.querySelectorAll("time[datetime]")) {
+      const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
+      const unit = steps.find(([limit]) => Math.abs(seconds) < limit)?.[1];
+      if (unit) time.textContent = relative.format(Math.round(seconds / sizes[unit]), unit);
+    }
+  }, 30_000);
+}
+
+function startSaid() {
+  const said = document.querySelector("[data-toast]");
+  if (!said) return;
+  const address = new URL(location);
+  address.searchParams.delete("said");
+  history.replaceState(null, "", address);
+  const undo = said.querySelector("[data-for-seconds]");
+  if (undo) setTimeout(() => undo.remove(), Number(undo.dataset.forSeconds) * 1000);
+}
+
+function startOrder() {
+  const order = document.getElementById("order");
+  if (!order) return;
+  let timer = 0;
+  const busy = () => order.querySelector("details[open].pop") ||
+    (order.contains(document.activeElement) && document.activeElement.matches("input, select"));
+  const refresh = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (busy()) return refresh(); // Not under the hand of someone typing.
+      htmx.trigger("#order", "order-moved");
+    }, REFRESH_MS);
+  };
+  for (const kind of ["order", "print"]) {
+    addEventListener(`live:${kind}`, ({ detail }) => {
+      if (detail.order_id === order.dataset.order) refresh();
+    });
+  }
+  addEventListener("live:again", refresh);
+  // Keys of the steps: the scanner brought the order here, the hand goes on.
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+    const head = [...document.querySelectorAll("summary[data-key]")].find((one) => event.code === `Key${one.dataset.key.toUpperCase()}`);
+    if (!head) return;
+    event.preventDefault();
+    head.parentElement.open = true;
+    focusStep(head.parentElement);
+  });
+  const wanted = new URLSearchParams(location.search).get("step");
+  const open = wanted && order.querySelector("details.step[open]");
+  if (open) focusStep(open);
+}
+
+const focusStep = (step) => step.querySelector("[data-focus], button:last-of-type")?.focus();
+
+// Away from the till a scanner opens what it reads: an order by its number, an item's stock.
+function startScans() {
+  if (document.getElementById("till") || !document.getElementById("search-box")) return;
+  readScanner(async (code) => {
+    const answer = await fetch(`/take-order/scan?code=${encodeURIComponent(code)}`, { headers: { Accept: "application/json" } });
+    const found = answer.ok ? await answer.json() : { kind: "none" };
+    if (found.kind === "order") location.assign(found.address);
+    else if (found.kind === "item") location.assign(`/stock?sku=${encodeURIComponent(found.item.sku)}`);
+    else location.assign(`/search?q=${encodeURIComponent(code)}`);
+  }, () => null);
+}
+
+startForms();
+startSearch();
+startTimes();
+startSaid();
+startOrder();
+startJournal();
+startScans();
+startLive();
