@@ -87,7 +87,8 @@ BEGIN
   FOR day IN SELECT current_date + n FROM generate_series(0, days_ahead) AS n LOOP
     part := 'outbox_' || to_char(day, 'YYYYMMDD');
     IF to_regclass(part) IS NULL THEN
-      EXECUTE format('CREATE TABLE %I (LIKE outbox INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part);
+      EXECUTE format('CREATE TABLE %I (LIKE outbox INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
+                     part);
       EXECUTE format('ALTER TABLE outbox ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                      part, day, day + 1);
     END IF;

@@ -11,7 +11,7 @@ import httpx
 import structlog
 from contracts.identity import AUDIENCE, ISSUER, RIGHTS, Right, Role
 from fastapi import Depends, FastAPI, Request
-from fastapi.routing import APIRoute, APIWebSocketRoute
+from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -173,11 +173,13 @@ async def open_to_all() -> None:
 def undeclared_routes(app: FastAPI) -> list[str]:
     """Routes that name neither a right nor that they are open: there must be none."""
     missing = []
-    for route in app.routes:
-        if isinstance(route, APIRoute | APIWebSocketRoute):
-            calls = _calls(route.dependant)
-            if not any(hasattr(call, "right") or call is open_to_all for call in calls):
-                missing.append(route.path)
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        if dependant is None:
+            continue  # Not FastAPI's: the OpenAPI document and mounts of static files.
+        calls = _calls(dependant)
+        if not any(hasattr(call, "right") or call is open_to_all for call in calls):
+            missing.append(str(route.path))
     return missing
 
 

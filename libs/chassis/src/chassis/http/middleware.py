@@ -3,6 +3,7 @@
 import json
 import time
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import telemetry
@@ -55,17 +56,30 @@ class LimitBody:
         if declared.isdigit() and int(declared) > BODY_BYTES_MAX:
             await _refuse(send)
             return
-        read = 0
+        read, answered = 0, False
 
         async def counted() -> Message:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > BODY_BYTES_MAX:
-                raise BodyTooLarge(TOO_LARGE)
-            return message
+            return {"type": "http.disconnect"} if read > BODY_BYTES_MAX else message
 
-        await self.app(scope, counted, send)
+        async def checked(message: Message) -> None:
+            """Whatever the application makes of the cut body, the answer is 413."""
+            nonlocal answered
+            if read <= BODY_BYTES_MAX:
+                await send(message)
+            elif not answered:
+                answered = True
+                await _refuse(send)
+
+        try:
+            await self.app(scope, counted, checked)
+        except ClientDisconnect:
+            if read <= BODY_BYTES_MAX:
+                raise
+            if not answered:
+                await _refuse(send)
 
 
 async def _refuse(send: Send) -> None:
