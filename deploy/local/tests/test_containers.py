@@ -1,5 +1,6 @@
 """The containers are the same system as the one that `up` starts."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -59,6 +60,16 @@ def test_an_image_holds_its_own_service_alone(service: Service) -> None:
     assert re.search(r"^USER holdfast$", text, re.M)
     assert "/readyz" in text[text.index("HEALTHCHECK") :]
     assert text.rstrip().endswith(f'CMD ["python", "-m", "{service.module}.app"]')
+
+
+def test_web_asks_every_service_whether_it_is_ready(tmp_path: Path) -> None:
+    """The whole is ready only when each service is, so web knows them all in both ways."""
+    (web,) = [service for service in SERVICES if service.name == "web"]
+    embedded = service_environment(Instance(Ports(8080), tmp_path), web)
+    names = {service.name for service in SERVICES}
+    assert set(json.loads(embedded["HOLDFAST_SERVICES"])) == names
+    inside = json.loads(COMPOSE["web"]["environment"]["HOLDFAST_SERVICES"])
+    assert inside == {name: f"http://{name}:8000" for name in names}
 
 
 def test_the_gateway_is_told_where_each_service_is(tmp_path: Path) -> None:

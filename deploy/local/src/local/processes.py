@@ -1,5 +1,6 @@
 """The supervisor's file: one program for each process, started as itself, restarted for ever."""
 
+import json
 import os
 import shlex
 import sys
@@ -19,6 +20,7 @@ from local.topology import (
     MAIL_FROM,
     POSTGRES,
     PROCESSES,
+    SERVICES,
     Service,
     app_role,
 )
@@ -68,6 +70,8 @@ def service_environment(instance: Instance, service: Service) -> dict[str, str]:
         "MAIL_FROM": MAIL_FROM,
         "API_URL": gateway_url,
         "SESSION_SECRET": instance.secret("web_session"),
+        # Web asks each service itself whether it is ready, and merges their references.
+        "SERVICES": json.dumps({s.name: f"http://{LOOPBACK}:{ports.of(s)}" for s in SERVICES}),
     }
     values.update({name: own[name] for name in service.settings if name in own})
     return {f"HOLDFAST_{name}": value for name, value in values.items()}
@@ -139,9 +143,14 @@ def _head(instance: Instance) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _quoted(text: str) -> str:
+    """A value as the supervisor's file wants it."""
+    return '"' + _plain(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def _section(instance: Instance, program: Program) -> str:
     environment = {MARK: str(instance.state), "PYTHONUNBUFFERED": "1", **program.environment}
-    pairs = ",".join(f'{key}="{_plain(value)}"' for key, value in environment.items())
+    pairs = ",".join(f"{key}={_quoted(value)}" for key, value in environment.items())
     group = str(program.stop_as_group).lower()
     lines = [
         f"[program:{program.name}]",

@@ -72,7 +72,7 @@ SERVICES: tuple[Service, ...] = (
         8,
         ("/live", "/openapi.json", "/docs", "/events"),
         owns_database=False,
-        settings=("API_URL", "SESSION_SECRET"),
+        settings=("API_URL", "SESSION_SECRET", "SERVICES"),
     ),
 )
 BY_NAME: Mapping[str, Service] = {service.name: service for service in SERVICES}
