@@ -10,7 +10,7 @@ OpenStore = Callable[..., Store]
 
 
 def test_01_a_separate_hold_moves_the_goods(store: Store) -> None:
-    """Scenario 1: 3 of 10 held separately lie in temporary storage, with a transfer that says so."""
+    """Scenario 1: 3 of 10 held separately lie in temporary storage, by a transfer."""
     sku = store.item(stock="10")
     order = store.order((sku, "3"), method="separate")
     assert order["status"] == "ready"

@@ -122,7 +122,7 @@ def test_21_a_final_invoice_leaves_the_difference(store: Store) -> None:
 
 
 def test_26_paid_is_never_typed(store: Store) -> None:
-    """Scenario 26: a status in the body is refused; a cash receipt, or a bank one, makes it paid."""
+    """Scenario 26: a status in a body is refused; a cash or a bank receipt makes it paid."""
     for method in ("cash", "bank"):
         order = store.take("1", "100.00")
         for field in ("status", "financial_status", "paid"):
