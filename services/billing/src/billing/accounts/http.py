@@ -1,0 +1,413 @@
+"""Money's HTTP edge: payments and refunds."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from chassis.gather import Gatherer
+from chassis.http import pages
+from chassis.http.auth import Principal, allow
+from chassis.http.fields import Amount, Body, Figure, Text
+from chassis.http.idempotency import Call, Key, Keyed, claim, fingerprint
+from chassis.http.pages import Cursor, Limit, Page
+from chassis.http.problems import NotFound, Unexpected, as_body, of_refusal
+from chassis.http.waiting import (
+    KNOWN_DEFAULT_S,
+    Wait,
+    once_known,
+    refusal_of,
+    worth_waiting,
+)
+from chassis.ids import uuid7
+from chassis.runtime import Here, Runtime
+from contracts.billing import Method
+from contracts.identity import Right
+from fastapi import APIRouter, Query
+from fastapi_problem.error import Problem
+from pydantic import AwareDatetime, BaseModel, Field
+
+from billing.accounts import domain, handlers, store
+from billing.accounts.handlers import PostPayment
+from billing.accounts.store import Filter, Payment, Refund
+
+router = APIRouter(tags=["payments"])
+
+REFUSALS: dict[type[Exception], int] = {
+    domain.UnknownOrder: 422,
+    domain.UnknownStore: 422,
+    domain.UnknownDocument: 422,
+    domain.DocumentIsCancelled: 409,
+    domain.TooManyDecimals: 422,
+    domain.MoreThanRefundable: 422,
+    domain.RefundedAlready: 409,
+    domain.IdTaken: 409,
+}
+UNKNOWN = (domain.UnknownOrder, domain.UnknownStore)
+BATCH_MAX = 1000
+
+Reader = Annotated[Principal, allow(Right.MONEY_READ)]
+Taker = Annotated[Principal, allow(Right.MONEY_TAKE)]
+Returner = Annotated[Principal, allow(Right.MONEY_RETURN)]
+Payments = Gatherer[PostPayment, Payment]
+
+
+class PaymentBody(Body):
+    id: UUID | None = None
+    order_id: UUID
+    amount: Amount
+    method: Method
+    store_id: UUID
+    document_id: UUID | None = None
+
+
+class PaymentInBatch(PaymentBody):
+    key: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+
+
+class PaymentsBody(Body):
+    items: Annotated[list[PaymentInBatch], Field(min_length=1, max_length=BATCH_MAX)]
+
+
+class CancelBody(Body):
+    reason: Text
+
+
+class RefundBody(Body):
+    id: UUID | None = None
+    order_id: UUID
+    amount: Amount
+    method: Method
+    store_id: UUID
+
+
+class AllocationShown(BaseModel):
+    document_id: UUID | None
+    term_id: UUID | None
+    amount: Figure
+
+
+class PaymentShown(BaseModel):
+    id: UUID
+    order_id: UUID
+    store_id: UUID
+    amount: Figure
+    currency: str
+    method: Method
+    document_id: UUID | None
+    state: str
+    allocations: list[AllocationShown]
+    at: datetime
+    by: str
+    cancelled_at: datetime | None
+    cancel_reason: str | None
+
+
+class RefundShown(BaseModel):
+    id: UUID
+    order_id: UUID
+    store_id: UUID
+    amount: Figure
+    currency: str
+    method: Method
+    state: str
+    at: datetime
+    by: str
+
+
+class Answer(BaseModel):
+    """One member's answer: the status it would have had alone, with the payment or the problem."""
+
+    status: int
+    payment: PaymentShown | None = None
+    problem: dict[str, Any] | None = None
+
+
+class Answers(BaseModel):
+    items: list[Answer]
+
+
+def show_payment(one: Payment) -> PaymentShown:
+    """A cancelled payment pays nothing any more."""
+    parts = one.allocations if one.state == "posted" else ()
+    return PaymentShown(
+        id=one.payment_id,
+        order_id=one.order_id,
+        store_id=one.store_id,
+        amount=one.amount,
+        currency=one.currency,
+        method=one.method,
+        document_id=one.document_id,
+        state=one.state,
+        allocations=[
+            AllocationShown(document_id=p.document_id, term_id=p.term_id, amount=p.amount)
+            for p in parts
+        ],
+        at=one.at,
+        by=one.by,
+        cancelled_at=one.cancelled_at,
+        cancel_reason=one.cancel_reason,
+    )
+
+
+def show_refund(one: Refund) -> RefundShown:
+    return RefundShown(
+        id=one.refund_id,
+        order_id=one.order_id,
+        store_id=one.store_id,
+        amount=one.amount,
+        currency=one.currency,
+        method=one.method,
+        state="posted",
+        at=one.at,
+        by=one.by,
+    )
+
+
+def _command(body: PaymentBody, call: Call, who: Principal) -> PostPayment:
+    return PostPayment(
+        payment_id=body.id or uuid7(),
+        order_id=body.order_id,
+        store_id=body.store_id,
+        method=body.method,
+        amount=body.amount,
+        document_id=body.document_id,
+        by=who.name,
+        call=call,
+        at=datetime.now(UTC),
+    )
+
+
+@router.post("/payments", status_code=201)
+async def post_payment(
+    body: PaymentBody,
+    who: Taker,
+    key: Keyed,
+    wait: Wait,
+    here: Here,
+) -> PaymentShown:
+    """Post a payment. An order may be paid in any store; the till's store must be the caller's."""
+    who.require_store(body.store_id, "The store")
+    command = _command(body, key.of(who), who)
+    payments: Payments = here.parts.payments
+    made = await once_known(here.db, lambda: payments.do(command), UNKNOWN, wait)
+    return show_payment(made)
+
+
+@router.post("/payments/batch")
+async def post_payments(
+    body: PaymentsBody, who: Taker, key: Keyed, wait: Wait, here: Here
+) -> Answers:
+    """Post up to 1,000 payments; each has its own key, or the request's and its place."""
+    commands = [_member(one, n, who, key) for n, one in enumerate(body.items)]
+    results: list[Payment | Exception] = [
+        NotFound("The store was not found: check the id and that it is in your stores.")
+        for _ in commands
+    ]
+    todo = [n for n, one in enumerate(commands) if who.sees(one.store_id)]
+    await _fill(here, commands, todo, results)
+    unknown = [n for n in todo if isinstance(results[n], UNKNOWN)]
+    references = [results[n].reference for n in unknown]  # type: ignore[union-attr]
+    if any(worth_waiting(reference) for reference in references):
+        orders = {commands[n].order_id for n in unknown}
+        await here.db.wait_until(
+            [str(one) for one in references],
+            lambda: _all_known(here, orders),
+            KNOWN_DEFAULT_S if wait is None else wait,
+        )
+        await _fill(here, commands, unknown, results)
+    return Answers(items=[_answer(result) for result in results])
+
+
+def _member(one: PaymentInBatch, n: int, who: Principal, key: Key) -> PostPayment:
+    what = fingerprint(b"payment in a batch", one.model_dump_json(exclude={"key"}).encode())
+    call = Call(who.name, one.key or f"{key.key}/{n}", what)
+    return _command(one, call, who)
+
+
+async def _fill(
+    here: Runtime,
+    commands: Sequence[PostPayment],
+    todo: Sequence[int],
+    results: list[Payment | Exception],
+) -> None:
+    if todo:
+        made = await here.parts.post_payments([commands[n] for n in todo])
+        for n, result in zip(todo, made, strict=True):
+            results[n] = result
+
+
+async def _all_known(here: Runtime, order_ids: set[UUID]) -> bool | None:
+    async with here.db.reading() as tx:
+        found = [await store.find_account(tx, order_id) for order_id in order_ids]
+    return True if all(one is not None and one.placed for one in found) else None
+
+
+def _answer(result: Payment | Exception) -> Answer:
+    if isinstance(result, Payment):
+        return Answer(status=handlers.POSTED, payment=show_payment(result))
+    error = refusal_of(result)
+    if not isinstance(error, Problem):
+        status = REFUSALS.get(type(error))
+        error = Unexpected("") if status is None else of_refusal(error, status)
+    return Answer(status=error.status, problem=as_body(error))
+
+
+def _readable(wanted: Filter, who: Principal, order_store: UUID | None) -> Filter:
+    """An order of the caller's stores is seen whole; else only what the own stores took."""
+    if who.store_ids is None or (order_store is not None and who.sees(order_store)):
+        return wanted
+    if wanted.stores is not None:
+        for store_id in wanted.stores:
+            who.require_store(store_id, "The store")
+        return wanted
+    return replace(wanted, stores=sorted(who.store_ids))
+
+
+List = Callable[[Filter], Awaitable[Sequence[Any]]]
+
+
+async def _scoped(here: Runtime, wanted: Filter, who: Principal, ask: List) -> Sequence[Any]:
+    """The rows that the caller may see; 404 for an order of stores that are not the caller's."""
+    order_store = None
+    if wanted.order_id is not None:
+        async with here.db.reading() as tx:
+            account = await store.find_account(tx, wanted.order_id)
+        if account is None or account.store_id is None:
+            return []
+        order_store = account.store_id
+    rows = await ask(_readable(wanted, who, order_store))
+    if not rows and order_store is not None:
+        who.require_store(order_store, "The order")
+    return rows
+
+
+def _after(cursor: str | None) -> tuple[datetime, UUID] | None:
+    values = pages.after(cursor, 2)
+    if values is None:
+        return None
+    try:
+        return datetime.fromisoformat(values[0]), UUID(values[1])
+    except ValueError as error:
+        raise pages.BadCursor(
+            "Take next_cursor of the page before as it is.", pointer="query/cursor"
+        ) from error
+
+
+From = Annotated[AwareDatetime | None, Query(alias="from")]
+To = Annotated[AwareDatetime | None, Query(alias="to")]
+
+
+@router.get("/payments")
+async def list_payments(
+    who: Reader,
+    here: Here,
+    order_id: UUID | None = None,
+    store_id: UUID | None = None,
+    begin: From = None,
+    end: To = None,
+    limit: Limit = pages.LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> Page[PaymentShown]:
+    """Payments of an order or a store, oldest first; cancelled ones are among them."""
+    start = _after(cursor)
+
+    async def ask(wanted: Filter) -> Sequence[Payment]:
+        async with here.db.reading() as tx:
+            return await store.list_payments(tx, wanted, start, limit)
+
+    stores = None if store_id is None else [store_id]
+    rows = await _scoped(here, Filter(order_id, stores, begin, end), who, ask)
+    return pages.page_of(
+        rows, limit, show_payment, lambda one: (one.at.isoformat(), str(one.payment_id))
+    )
+
+
+@router.get("/payments/{payment_id}")
+async def get_payment(payment_id: UUID, who: Reader, here: Here) -> PaymentShown:
+    return show_payment(await _payment(here, payment_id, who))
+
+
+async def _payment(here: Runtime, payment_id: UUID, who: Principal) -> Payment:
+    """The payment, when its till or its order is of the caller's stores."""
+    async with here.db.reading() as tx:
+        found = (await store.find_payments(tx, [payment_id])).get(payment_id)
+        if found is None:
+            raise NotFound("The payment was not found: check the id.")
+        if not who.sees(found.store_id):
+            account = await store.find_account(tx, found.order_id)
+            assert account is not None
+            who.require_store(account.store_id or found.store_id, "The payment")
+    return found
+
+
+@router.post("/payments/{payment_id}/cancel")
+async def cancel_payment(
+    payment_id: UUID, body: CancelBody, who: Returner, key: Keyed, here: Here
+) -> PaymentShown:
+    """Take a payment back: every status that it moved reverts."""
+    payment = await _payment(here, payment_id, who)
+    now = datetime.now(UTC)
+
+    async def work(tx: Any) -> Payment:
+        kept = await claim(tx, key.of(who), 200, str(payment_id))
+        if kept is not None:
+            return (await store.find_payments(tx, [payment_id]))[payment_id]
+        return await handlers.cancel_payment(tx, payment, body.reason, who.name, now)
+
+    return show_payment(await here.db.run(work))
+
+
+@router.post("/refunds", status_code=201)
+async def post_refund(
+    body: RefundBody, who: Returner, key: Keyed, wait: Wait, here: Here
+) -> RefundShown:
+    """Give money back: at most what is paid and not consumed, in any of the caller's stores."""
+    who.require_store(body.store_id, "The store")
+    wanted = Refund(
+        refund_id=body.id or uuid7(),
+        order_id=body.order_id,
+        store_id=body.store_id,
+        method=body.method,
+        amount=body.amount,
+        currency="",
+        at=datetime.now(UTC),
+        by=who.name,
+    )
+
+    async def work(tx: Any) -> Refund:
+        kept = await claim(tx, key.of(who), 201, str(wanted.refund_id))
+        if kept is not None:
+            found = await store.find_refund(tx, UUID(kept.subject))
+            assert found is not None
+            return found
+        return await handlers.refund(tx, wanted)
+
+    made = await once_known(here.db, lambda: here.db.run(work), UNKNOWN, wait)
+    return show_refund(made)
+
+
+@router.get("/refunds")
+async def list_refunds(
+    who: Reader,
+    here: Here,
+    order_id: UUID | None = None,
+    store_id: UUID | None = None,
+    begin: From = None,
+    end: To = None,
+    limit: Limit = pages.LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> Page[RefundShown]:
+    """Refunds of an order or a store, oldest first."""
+    start = _after(cursor)
+
+    async def ask(wanted: Filter) -> Sequence[Refund]:
+        async with here.db.reading() as tx:
+            return await store.list_refunds(tx, wanted, start, limit)
+
+    stores = None if store_id is None else [store_id]
+    rows = await _scoped(here, Filter(order_id, stores, begin, end), who, ask)
+    return pages.page_of(
+        rows, limit, show_refund, lambda one: (one.at.isoformat(), str(one.refund_id))
+    )

@@ -1,0 +1,81 @@
+"""What billing keeps of orders, as the orders service says it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from contracts.money import round_half_up
+from contracts.orders import OrderChanged, OrderClosed, OrderFact, OrderLine, OrderPlaced
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.accounts import store
+from billing.accounts.books import close_books, open_books
+from billing.accounts.store import OrderPlacedCopy
+from billing.documents.domain import cancelled
+
+
+async def keep_orders(tx: AsyncConnection, facts: Sequence[OrderFact], now: datetime) -> None:
+    """Take over totals, lines, terms and who bought; a cancelled order's documents lose force."""
+    await store.lock_accounts(tx, {one.order_id for one in facts})
+    await store.keep_placed(tx, [_placed(one) for one in facts if isinstance(one, OrderPlaced)])
+    lines: dict[UUID, Sequence[Mapping[str, str | int]]] = {}
+    standing: dict[UUID, tuple[Decimal, bool]] = {}
+    for one in facts:
+        if isinstance(one, OrderChanged | OrderClosed):
+            lines[one.order_id] = _lines(one.lines)
+        standing[one.order_id] = (
+            round_half_up(one.total, one.currency),
+            one.status == "cancelled",
+        )
+    await store.keep_lines(tx, lines)
+    await store.keep_standing(tx, standing)
+    gone = [order_id for order_id, (_, is_cancelled) in standing.items() if is_cancelled]
+    if gone:
+        await _cancel_documents(tx, gone, now)
+
+
+async def _cancel_documents(tx: AsyncConnection, order_ids: Sequence[UUID], now: datetime) -> None:
+    books = await open_books(tx, order_ids)
+    for book in books.values():
+        book.documents = [cancelled(one) for one in book.documents]
+        book.restate()
+    await close_books(tx, books.values(), now)
+
+
+def _placed(one: OrderPlaced) -> OrderPlacedCopy:
+    return OrderPlacedCopy(
+        order_id=one.order_id,
+        currency=one.currency,
+        number=one.number,
+        store_id=one.store_id,
+        customer_id=one.customer_id,
+        customer_key=one.customer_key,
+        placed_at=one.placed_at,
+        prepayment=one.prepayment,
+        terms=[
+            {
+                "term_id": str(term.term_id),
+                "due_on": term.due_on.isoformat(),
+                "amount": f"{round_half_up(term.amount, one.currency):f}",
+            }
+            for term in one.terms
+        ],
+        lines=_lines(one.lines),
+    )
+
+
+def _lines(lines: Sequence[OrderLine]) -> list[Mapping[str, str | int]]:
+    return [
+        {
+            "position": line.position,
+            "sku": line.sku,
+            "description": line.description,
+            "unit": line.unit,
+            "quantity": f"{line.quantity:f}",
+            "unit_price": f"{line.unit_price:f}",
+            "amount": f"{line.amount:f}",
+            "tax_rate": f"{line.tax_rate:f}",
+        }
+        for line in lines
+    ]

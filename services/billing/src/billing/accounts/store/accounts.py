@@ -1,0 +1,220 @@
+"""Questions to and changes of the orders' accounts and of what is copied of orders."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.accounts.domain import Account, Term
+from billing.tables import UUIDS, order_account, order_copy, store
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAccount:
+    """An order's balances with what is known of the order; not `placed`: only its goods are."""
+
+    account: Account
+    placed: bool
+    cancelled: bool
+    number: str | None
+    store_id: UUID | None
+    customer_id: UUID | None
+    placed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlacedCopy:
+    """What billing keeps of an order that was placed."""
+
+    order_id: UUID
+    currency: str
+    number: str
+    store_id: UUID
+    customer_id: UUID | None
+    customer_key: str | None
+    placed_at: datetime
+    prepayment: Decimal
+    terms: Sequence[Mapping[str, str]]
+    lines: Sequence[Mapping[str, str | int]]
+
+
+def order_account_of(row: Any) -> OrderAccount:
+    account = Account(
+        order_id=row.order_id,
+        currency=row.currency,
+        total=row.total,
+        paid=row.paid,
+        deposit_left=row.deposit_left,
+        due_now=row.due_now,
+        refunded=row.refunded,
+        shipped_value=row.shipped_value,
+        due_since=row.due_since,
+        version=row.version,
+    )
+    return OrderAccount(
+        account,
+        row.placed,
+        row.cancelled,
+        row.number,
+        row.store_id,
+        row.customer_id,
+        row.placed_at,
+    )
+
+
+async def lock_accounts(tx: AsyncConnection, order_ids: Iterable[UUID]) -> dict[UUID, OrderAccount]:
+    """The accounts, locked in the order of their ids so that no two callers wait for each other."""
+    rows = await tx.execute(
+        sa.select(order_account)
+        .where(order_account.c.order_id == sa.any_(sa.literal(list(order_ids), UUIDS)))
+        .order_by(order_account.c.order_id)
+        .with_for_update()
+    )
+    return {row.order_id: order_account_of(row) for row in rows}
+
+
+async def find_account(tx: AsyncConnection, order_id: UUID) -> OrderAccount | None:
+    rows = await tx.execute(sa.select(order_account).where(order_account.c.order_id == order_id))
+    row = rows.one_or_none()
+    return None if row is None else order_account_of(row)
+
+
+async def terms_of(tx: AsyncConnection, order_ids: Iterable[UUID]) -> dict[UUID, list[Term]]:
+    """The payment terms of these orders; orders without any are left out."""
+    rows = await tx.execute(
+        sa.select(order_copy.c.order_id, order_copy.c.terms).where(
+            order_copy.c.order_id == sa.any_(sa.literal(list(order_ids), UUIDS)),
+            order_copy.c.terms != sa.text("'[]'::jsonb"),
+        )
+    )
+    return {row.order_id: [_term(term) for term in row.terms] for row in rows}
+
+
+def _term(term: Mapping[str, str]) -> Term:
+    return Term(UUID(term["term_id"]), date.fromisoformat(term["due_on"]), Decimal(term["amount"]))
+
+
+async def known_stores(tx: AsyncConnection, store_ids: Iterable[UUID]) -> set[UUID]:
+    rows = await tx.execute(
+        sa.select(store.c.store_id).where(
+            store.c.store_id == sa.any_(sa.literal(list(store_ids), UUIDS))
+        )
+    )
+    return set(rows.scalars())
+
+
+OPEN_ACCOUNTS = sa.text("""
+INSERT INTO order_account(order_id, currency)
+SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:currencies AS text[])) AS o(order_id, currency)
+ORDER BY order_id
+ON CONFLICT DO NOTHING""")
+
+
+async def open_accounts(tx: AsyncConnection, currencies: Mapping[UUID, str]) -> None:
+    """Make the accounts that are not there yet."""
+    values = {"ids": list(currencies), "currencies": list(currencies.values())}
+    await tx.execute(OPEN_ACCOUNTS, values)
+
+
+KEEP_PLACED = sa.text("""
+WITH o AS (
+  SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:currencies AS text[]), CAST(:numbers AS text[]),
+    CAST(:stores AS uuid[]), CAST(:customers AS uuid[]), CAST(:keys AS text[]),
+    CAST(:placed_at AS timestamptz[]), CAST(:prepayments AS numeric[]), CAST(:terms AS text[]),
+    CAST(:lines AS text[]))
+    AS o(order_id, currency, number, store_id, customer_id, customer_key, placed_at, prepayment,
+         terms, lines)
+  ORDER BY order_id),
+copied AS (
+  INSERT INTO order_copy(order_id, customer_key, prepayment, terms, lines)
+  SELECT order_id, customer_key, prepayment, CAST(terms AS jsonb), CAST(lines AS jsonb) FROM o
+  ON CONFLICT (order_id) DO NOTHING)
+INSERT INTO order_account(order_id, currency, placed, number, store_id, customer_id, placed_at)
+SELECT order_id, currency, true, number, store_id, customer_id, placed_at FROM o
+ON CONFLICT (order_id) DO UPDATE SET placed = true, number = excluded.number,
+  store_id = excluded.store_id, customer_id = excluded.customer_id,
+  placed_at = excluded.placed_at""")
+
+
+async def keep_placed(tx: AsyncConnection, orders: Sequence[OrderPlacedCopy]) -> None:
+    """Take over what the orders service says of new orders."""
+    if not orders:
+        return
+    values = {
+        "ids": [one.order_id for one in orders],
+        "currencies": [one.currency for one in orders],
+        "numbers": [one.number for one in orders],
+        "stores": [one.store_id for one in orders],
+        "customers": [one.customer_id for one in orders],
+        "keys": [one.customer_key for one in orders],
+        "placed_at": [one.placed_at for one in orders],
+        "prepayments": [one.prepayment for one in orders],
+        "terms": [json.dumps(list(one.terms)) for one in orders],
+        "lines": [json.dumps(list(one.lines)) for one in orders],
+    }
+    await tx.execute(KEEP_PLACED, values)
+
+
+KEEP_LINES = sa.text("""
+UPDATE order_copy SET lines = CAST(o.lines AS jsonb)
+FROM unnest(CAST(:ids AS uuid[]), CAST(:lines AS text[])) AS o(order_id, lines)
+WHERE order_copy.order_id = o.order_id""")
+
+
+async def keep_lines(
+    tx: AsyncConnection, lines: Mapping[UUID, Sequence[Mapping[str, str | int]]]
+) -> None:
+    """The orders' lines as they are now."""
+    if lines:
+        values = {"ids": list(lines), "lines": [json.dumps(list(v)) for v in lines.values()]}
+        await tx.execute(KEEP_LINES, values)
+
+
+KEEP_STANDING = sa.text("""
+UPDATE order_account SET total = o.total, cancelled = o.cancelled
+FROM unnest(CAST(:ids AS uuid[]), CAST(:totals AS numeric[]), CAST(:cancelled AS boolean[]))
+  AS o(order_id, total, cancelled)
+WHERE order_account.order_id = o.order_id
+  AND (order_account.total, order_account.cancelled) IS DISTINCT FROM (o.total, o.cancelled)""")
+
+
+async def keep_standing(tx: AsyncConnection, standing: Mapping[UUID, tuple[Decimal, bool]]) -> None:
+    """The orders' totals, and whether they are cancelled; only rows that differ are written."""
+    values = {
+        "ids": list(standing),
+        "totals": [total for total, _ in standing.values()],
+        "cancelled": [cancelled for _, cancelled in standing.values()],
+    }
+    await tx.execute(KEEP_STANDING, values)
+
+
+KEEP_BALANCES = sa.text("""
+UPDATE order_account SET paid = o.paid, deposit_left = o.deposit_left, due_now = o.due_now,
+  refunded = o.refunded, shipped_value = o.shipped_value, due_since = o.due_since,
+  version = o.version
+FROM unnest(CAST(:ids AS uuid[]), CAST(:paid AS numeric[]), CAST(:deposit_left AS numeric[]),
+  CAST(:due_now AS numeric[]), CAST(:refunded AS numeric[]), CAST(:shipped AS numeric[]),
+  CAST(:due_since AS timestamptz[]), CAST(:versions AS bigint[]))
+  AS o(order_id, paid, deposit_left, due_now, refunded, shipped_value, due_since, version)
+WHERE order_account.order_id = o.order_id""")
+
+
+async def keep_balances(tx: AsyncConnection, accounts: Sequence[Account]) -> None:
+    """Write the balances of locked accounts."""
+    values = {
+        "ids": [one.order_id for one in accounts],
+        "paid": [one.paid for one in accounts],
+        "deposit_left": [one.deposit_left for one in accounts],
+        "due_now": [one.due_now for one in accounts],
+        "refunded": [one.refunded for one in accounts],
+        "shipped": [one.shipped_value for one in accounts],
+        "due_since": [one.due_since for one in accounts],
+        "versions": [one.version for one in accounts],
+    }
+    await tx.execute(KEEP_BALANCES, values)

@@ -1,0 +1,58 @@
+"""The billing service put together."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from chassis.gather import Gatherer
+from chassis.runtime import Runtime
+from chassis.service import Service
+
+import billing.accounts.handlers as accounts_handlers
+import billing.accounts.http as accounts_http
+import billing.accounts.subscribers as accounts_subscribers
+import billing.documents.subscribers as documents_subscribers
+from billing.accounts.handlers import PostPayment
+from billing.accounts.store import Payment
+from billing.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the edges have at hand beside the database."""
+
+    post_payments: Callable[[Sequence[PostPayment]], Awaitable[Sequence[Payment | Exception]]]
+    payments: Gatherer[PostPayment, Payment]
+
+
+@asynccontextmanager
+async def start(runtime: Runtime) -> AsyncIterator[Parts]:
+    """Make what the edges need; give it back at the end."""
+
+    async def post_payments(commands: Sequence[PostPayment]) -> Sequence[Payment | Exception]:
+        return await runtime.db.run(lambda tx: accounts_handlers.post_payments(tx, commands))
+
+    yield Parts(post_payments=post_payments, payments=Gatherer(post_payments))
+
+
+service = Service(
+    "billing",
+    Settings,
+    routers=(accounts_http.router,),
+    subscriptions=(
+        *accounts_subscribers.subscriptions.all,
+        *documents_subscribers.subscriptions.all,
+    ),
+    refusals=accounts_http.REFUSALS,
+    start=start,
+    title="Holdfast billing",
+)
+
+
+def main() -> None:
+    """Serve with the environment's settings."""
+    service.run()
+
+
+if __name__ == "__main__":
+    main()
