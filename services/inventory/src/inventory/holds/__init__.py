@@ -1,0 +1,1 @@
+"""What is promised to orders: holds, decisions, take-out, put-back, reminders, transfers."""

@@ -1,0 +1,1 @@
+"""The rules of holding goods, without I/O."""

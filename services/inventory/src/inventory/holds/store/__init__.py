@@ -1,0 +1,1 @@
+"""Holds in the database: tables, the book of a batch, and questions."""

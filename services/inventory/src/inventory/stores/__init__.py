@@ -1,0 +1,1 @@
+"""Stores, how they hold goods, and their warehouses."""
