@@ -126,13 +126,16 @@ async def claim_all(
     )
     kept = {(row.principal, row.key): row for row in rows}
     answers: list[Kept | KeyReused | InFlight | None] = []
+    mine: set[tuple[str, str]] = set()  # A key twice in one group: only the first one is new.
     for claim, is_free in zip(claims, free, strict=True):
-        row = kept.get((claim.call.principal, claim.call.key))
-        if not is_free:
+        key = (claim.call.principal, claim.call.key)
+        row = kept.get(key)
+        if not is_free or (row is None and key in mine):
             answers.append(
                 InFlight("Wait a moment and send it again.", headers={"Retry-After": "1"})
             )
         elif row is None:
+            mine.add(key)
             answers.append(None)
         else:
             answers.append(answer_kept(claim.call, row.fingerprint, row.status, row.subject))
