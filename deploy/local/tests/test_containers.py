@@ -34,7 +34,8 @@ def test_the_same_processes_run() -> None:
 def test_a_service_is_told_the_same_settings(service: Service, tmp_path: Path) -> None:
     """A setting that one way of running gives and the other forgets is found here."""
     embedded = service_environment(Instance(Ports(8080), tmp_path), service)
-    assert set(COMPOSE[service.name]["environment"]) == set(embedded)
+    production = {f"HOLDFAST_{name}" for name in service.production_settings}
+    assert set(COMPOSE[service.name]["environment"]) == set(embedded) | production
 
 
 @each_service()

@@ -28,7 +28,6 @@ from local.topology import (
     DEMO_LOGINS,
     DEMO_PASSWORD,
     INFRASTRUCTURE,
-    LOOPBACK,
     POSTGRES,
     PROCESSES,
 )
@@ -157,7 +156,7 @@ def status() -> None:
         )
     table.add_row("together", "", "", "", "", f"{total:.0f}")
     Console().print(table)
-    ready = _is_ready(instance, list(PROCESSES))
+    ready = _is_ready(instance, list(PROCESSES)) and supervisor.running() >= set(PROCESSES)
     console.print("Ready." if ready else "Not ready: `make logs` shows why.")
     if not ready:
         raise typer.Exit(1)
@@ -206,13 +205,10 @@ def _chosen(only: str) -> list[str]:
 
 
 def _is_ready(instance: Instance, processes: list[str]) -> bool:
-    if "web" not in processes:
-        return all(
-            _answers(f"http://{LOOPBACK}:{instance.ports.of(BY_NAME[name])}/readyz")
-            for name in processes
-            if name in BY_NAME
-        ) and (POSTGRES not in processes or steps.postgres_answers(instance))
-    return _answers(steps.address(instance) + "/readyz")
+    services = [name for name in processes if name in BY_NAME]
+    return all(map(_answers, steps.readiness(instance, services).values())) and (
+        POSTGRES not in processes or steps.postgres_answers(instance)
+    )
 
 
 def _answers(url: str) -> bool:

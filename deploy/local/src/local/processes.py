@@ -144,8 +144,10 @@ def _head(instance: Instance) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A value as the supervisor's file wants it."""
-    return '"' + _plain(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A value as the supervisor's file wants it: it knows two kinds of quotes and no escapes."""
+    quote = "'" if '"' in text else '"'
+    assert quote not in text, text
+    return quote + _plain(text) + quote
 
 
 def _section(instance: Instance, program: Program) -> str:

@@ -134,13 +134,24 @@ async def _until(
         await asyncio.sleep(0.2)
 
 
-async def _ready(instance: Instance, services: Sequence[str], say: Say) -> None:
-    """Wait until each service says that it is ready, and then the whole through the gateway."""
+def readiness(instance: Instance, services: Sequence[str]) -> dict[str, str]:
+    """The address that says of each service whether it is ready, and of the whole at the end.
+
+    Web is ready when all services are; when only some are asked for, it need only live.
+    """
     urls = {
         name: f"http://{LOOPBACK}:{instance.ports.of(BY_NAME[name])}/readyz" for name in services
     }
-    if "web" in services:
+    if set(services) >= set(BY_NAME):
         urls[GATEWAY] = address(instance) + "/readyz"
+    elif "web" in urls:
+        urls["web"] = urls["web"].replace("/readyz", "/healthz")
+    return urls
+
+
+async def _ready(instance: Instance, services: Sequence[str], say: Say) -> None:
+    """Wait until each service says that it is ready, and then the whole through the gateway."""
+    urls = readiness(instance, services)
     waiting = list(urls)
     deadline = monotonic() + SERVICES_SECONDS
     async with httpx.AsyncClient(timeout=10, trust_env=False) as client:

@@ -16,7 +16,7 @@ import psutil
 from local import postgres
 from local.instance import REPOSITORY, Instance
 from local.processes import MARK
-from local.refusals import NotReadyInTime
+from local.refusals import CannotStart, NotReadyInTime
 from local.topology import LOOPBACK
 
 RUNNING_STATES = {"RUNNING", "STARTING", "BACKOFF", "STOPPING"}
@@ -53,17 +53,22 @@ class Supervisor:
     def launch(self) -> None:
         """Start the supervisor, away from this terminal and its Ctrl-C."""
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-        subprocess.run(
+        done = subprocess.run(
             [
                 *(sys.executable, "-m", "supervisor.supervisord"),
                 *("-c", str(self._instance.state / "supervisor.conf")),
             ],
             env={**kept, MARK: str(self._instance.state)},
             cwd=REPOSITORY,
-            check=True,
+            check=False,
             capture_output=True,
+            text=True,
             start_new_session=True,
         )
+        if done.returncode != 0:
+            lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+            said = next((line for line in lines if line.startswith("Error")), lines[-1])
+            raise CannotStart(f"The supervisor does not start: {said}")
         log = str(self._instance.log_of("supervisor"))
         wait_until(self.is_running, 20, "The supervisor", log)
 

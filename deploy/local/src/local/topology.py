@@ -22,6 +22,7 @@ class Service:
     owns_database: bool = True
     roles: str = "http,worker"
     settings: tuple[str, ...] = ()  # Variables of this service beyond those that all have.
+    production_settings: tuple[str, ...] = ()  # And those that only containers give.
 
 
 # Paths are prefixes under /api/v1; `web` also has every page, as the last choice of all.
@@ -32,6 +33,7 @@ SERVICES: tuple[Service, ...] = (
         1,
         ("/tokens", "/jwks.json", "/staff"),
         settings=("SIGNING_KEY_FILE", "SEED_DEMO"),
+        production_settings=("FIRST_OWNER", "FIRST_OWNER_PASSWORD_FILE"),
     ),
     Service(
         "orders",
