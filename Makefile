@@ -8,7 +8,7 @@ MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml \
 UV := $(shell test -x .venv/bin/uv && echo .venv/bin/uv || echo uv)
 TEST := HOLDFAST_STATE=.holdfast/test HOLDFAST_PORT=18080
 
-.PHONY: help up down reset status logs demo test e2e test-env lint format docs install lock
+.PHONY: help up down reset status logs demo test e2e test-env lint format docs install lock schemas
 .SILENT:
 .DEFAULT_GOAL := help
 
@@ -53,6 +53,9 @@ docs: $(INSTALLED) ## Build the documentation as pages, in dist/docs.
 	$(PY) -m zensical build --clean
 
 install: $(INSTALLED) ## Make .venv with everything in it.
+
+schemas: $(INSTALLED) ## Write the contracts' golden schemas, after an addition.
+	$(PY) libs/contracts/tests/write_schemas.py
 
 lock: ## Choose versions anew and write them, with hashes, for `install`.
 	$(UV) lock --upgrade --quiet

@@ -46,7 +46,11 @@ def part_tests() -> list[str]:
     """Every folder of tests but the stories."""
     members = ("libs/*", "services/*", "deploy/local", "demo")
     found = (path for member in members for path in sorted(REPOSITORY.glob(f"{member}/tests")))
-    return [str(path.relative_to(REPOSITORY)) for path in found if any(path.rglob("test_*.py"))]
+    house = "tests/house"
+    return [
+        house,
+        *(str(path.relative_to(REPOSITORY)) for path in found if any(path.rglob("test_*.py"))),
+    ]
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> bool:
