@@ -1,0 +1,1 @@
+"""Items: what is sold, its barcodes and list prices; special-order items among them."""

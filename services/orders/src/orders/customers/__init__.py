@@ -1,0 +1,1 @@
+"""Customers' cards: found by telephone, name or card number; erased on request."""

@@ -1,0 +1,1 @@
+"""What the chain decided for new orders: the prepayment and each channel's first status."""

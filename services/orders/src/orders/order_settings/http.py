@@ -1,0 +1,66 @@
+"""The settings for new orders over HTTP."""
+
+from typing import Annotated, Literal
+
+from chassis.http.auth import Principal, allow
+from chassis.http.etags import IfMatch, require_version, set_etag
+from chassis.http.fields import Body, Exact, Figure
+from chassis.runtime import Here
+from contracts.identity import Right
+from contracts.orders import Channel
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from orders.order_settings import handlers, store
+from orders.order_settings.domain import OrderSettings
+
+router = APIRouter(tags=["order settings"])
+Percent = Annotated[Exact, Field(ge=0, le=100, decimal_places=2)]
+FirstStatus = Literal["agreed", "pending_approval"]
+
+
+class SettingsChange(Body):
+    prepayment_percent: Percent | None = None
+    first_status: dict[Channel, FirstStatus] = Field(default_factory=dict)
+
+
+class SettingsAnswer(BaseModel):
+    prepayment_percent: Figure
+    first_status: dict[str, str]
+    version: int
+
+
+def show(settings: OrderSettings) -> SettingsAnswer:
+    return SettingsAnswer.model_validate(settings, from_attributes=True)
+
+
+@router.get("/order-settings")
+async def get_settings(
+    who: Annotated[Principal, allow(Right.ORDERS_READ)], here: Here, response: Response
+) -> SettingsAnswer:
+    """What new orders get: the prepayment proposed and the first status by channel."""
+    async with here.db.reading() as tx:
+        settings = await store.read(tx)
+    set_etag(response, settings.version)
+    return show(settings)
+
+
+@router.patch("/order-settings")
+async def change_settings(
+    body: SettingsChange,
+    who: Annotated[Principal, allow(Right.SETTINGS_WRITE)],
+    here: Here,
+    expected: IfMatch,
+    response: Response,
+) -> SettingsAnswer:
+    """Change them for orders from now on."""
+    settings = await here.db.run(
+        lambda tx: handlers.change_settings(
+            tx,
+            lambda settings: require_version(expected, settings.version),
+            body.prepayment_percent,
+            {str(channel): status for channel, status in body.first_status.items()},
+        )
+    )
+    set_etag(response, settings.version)
+    return show(settings)

@@ -1,0 +1,1 @@
+"""Orders: taking them, their two statuses, their process and the journal."""

@@ -1,0 +1,158 @@
+"""What inventory, billing and shipping say of an order, and what it does to the order.
+
+Each topic keeps its own order per key; between topics any order ends alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from contracts.money import ZERO, line_amount
+
+from orders.orders.domain import Happening, Order, Payment, What, settle
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLine:
+    """What inventory knows of a line."""
+
+    line_id: UUID
+    wanted: Decimal
+    held: Decimal
+    taken: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsTold:
+    """All holds of an order as they now are."""
+
+    what: What
+    revision: int
+    released: bool
+    until: datetime | None
+    lines: Sequence[HeldLine]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTold:
+    """The order's account as it now is, and what moved it."""
+
+    what: What
+    paid: Decimal
+    refunded: Decimal
+    detail: str
+    by: str
+    at: datetime
+    payment: Payment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartShipped:
+    """A part of a line that was handed over, and its worth."""
+
+    line_id: UUID
+    quantity: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentTold:
+    """A shipment's news: it is being posted (parts None), was posted, or refused (no parts)."""
+
+    shipment_id: UUID
+    parts: Sequence[PartShipped] | None
+    by: str
+    at: datetime
+
+
+Told = HoldsTold | AccountTold | ShipmentTold
+
+
+def hear(order: Order, told: Told) -> list[Happening]:
+    """Take the news in; what it changed, each to be said as one fact."""
+    if isinstance(told, HoldsTold):
+        return hear_of_holds(order, told)
+    if isinstance(told, AccountTold):
+        return hear_of_account(order, told)
+    return hear_of_shipment(order, told)
+
+
+def hear_of_holds(order: Order, told: HoldsTold) -> list[Happening]:
+    """Inventory decided, goods arrived, an employee extended, or goods went out."""
+    before = _progress(order), order.until
+    lines = {line.id: line for line in order.lines}
+    for news in told.lines:
+        line = lines[news.line_id]  # Inventory knows only lines that were asked for.
+        line.held, line.taken = news.held, news.taken
+        line.awaiting = ZERO if told.released else max(ZERO, news.wanted - news.held - news.taken)
+    order.decided_revision = max(order.decided_revision, told.revision)
+    order.released = told.released
+    if order.decided_revision >= order.revision:
+        order.hold_asked_at = order.undecided_since = None
+    if told.until is not None:
+        order.until = told.until
+    happened = _void_cancel(order, told.at)
+    changed = settle(order)
+    if changed or (_progress(order), order.until) != before:
+        held = sum((line.held for line in order.lines), ZERO)
+        awaiting = sum((line.awaiting for line in order.lines), ZERO)
+        detail = f"held {held:f}, awaiting {awaiting:f}"
+        happened.insert(0, Happening(told.what, "inventory", told.at, changed, detail))
+    return happened
+
+
+def hear_of_account(order: Order, told: AccountTold) -> list[Happening]:
+    """Money came, was given back, or covered a hand-over."""
+    before = order.paid, order.refunded
+    order.paid, order.refunded = told.paid, told.refunded
+    changed = settle(order)
+    moved = told.what is not What.HAND_OVER_SETTLED
+    if not moved and not changed and (order.paid, order.refunded) == before:
+        return []
+    return [Happening(told.what, told.by, told.at, changed, told.detail, told.payment)]
+
+
+def hear_of_shipment(order: Order, told: ShipmentTold) -> list[Happening]:
+    """Goods are being handed over, were, or were not."""
+    if told.parts is None:
+        order.posting.add(told.shipment_id)
+        return []
+    order.posting.discard(told.shipment_id)
+    if not told.parts:
+        return []
+    lines = {line.id: line for line in order.lines}
+    outgrown = False
+    for part in told.parts:
+        line = lines[part.line_id]
+        line.shipped += part.quantity
+        line.shipped_amount += part.amount
+        if line.shipped > line.quantity:  # Taken back while the goods went out: they did go.
+            outgrown = True
+            line.quantity = line.shipped
+            line.amount = max(
+                line.shipped_amount, line_amount(line.quantity, line.unit_price, order.currency)
+            )
+    happened = _void_cancel(order, told.at)
+    changed = settle(order)
+    count = sum((part.quantity for part in told.parts), ZERO)
+    news = Happening(What.GOODS_HANDED_OVER, told.by, told.at, changed, f"{count:f}")
+    more = [Happening(What.LINES_CHANGED, told.by, told.at, ())] if outgrown else []
+    return [news, *more, *happened]
+
+
+def _void_cancel(order: Order, at: datetime) -> list[Happening]:
+    """Goods went out before the release: the order is not cancelled, and wants the rest again."""
+    if not (order.cancelled and order.gone):
+        return []
+    order.cancelled = False
+    order.edition += 1
+    order.ask(at, holding=True)
+    order.asked_revision = order.revision
+    return [Happening(What.CANCEL_VOIDED, "orders", at, (), "goods had left already")]
+
+
+def _progress(order: Order) -> list[tuple[Decimal, Decimal, Decimal]]:
+    return [(line.held, line.awaiting, line.taken) for line in order.lines]

@@ -1,0 +1,214 @@
+"""Use cases of orders. On the path of every order they are plural."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from chassis import outbox
+from chassis.database import Database
+from chassis.http.idempotency import Call, Kept, answer_kept
+from chassis.ids import uuid7
+from chassis.outbox import Said
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orders.catalogue.handlers import state_of
+from orders.orders import messages, place_store, process, store
+from orders.orders.domain import Happening, Order, What
+from orders.orders.facts import ShipmentTold, Told, hear
+from orders.orders.placing import Known, Taken, Wish, take_order
+from orders.orders.refusals import OrderExists, Refused
+
+PLACED_STATUS = 201
+REPEATED_MAX = 500  # Of commands at one time.
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """A wish, and the call that asks for it once."""
+
+    wish: Wish
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A new order, and the name on the customer's card."""
+
+    order: Order
+    happening: Happening
+    card_name: str | None
+
+
+Answer = Placed | Kept | Exception
+
+
+async def place_orders(db: Database, commands: Sequence[PlaceOrder], currency: str) -> list[Answer]:
+    """Take the orders: for each the new order, what its key did before, or its refusal.
+
+    One question and one statement for all of them. `currency` is for orders without a priced item.
+    """
+    try:
+        return await db.run_statement(lambda tx: _place(tx, commands, currency))
+    except sa.exc.IntegrityError:
+        # Two chose the same id or SKU at once: apart, the later one sees the earlier.
+        if len(commands) == 1:
+            return await db.run_statement(lambda tx: _place(tx, commands, currency))
+        return [
+            answer for command in commands for answer in await place_orders(db, [command], currency)
+        ]
+
+
+async def _place(
+    tx: AsyncConnection, commands: Sequence[PlaceOrder], currency: str
+) -> list[Answer]:
+    wishes = [command.wish for command in commands]
+    known, numbers = await place_store.references(tx, wishes, currency)
+    tried = [_try(wish, known, number) for wish, number in zip(wishes, numbers, strict=True)]
+    new, keys = [], set()
+    for command, taken in zip(commands, tried, strict=True):
+        key = (command.call.principal, command.call.key)
+        if isinstance(taken, Taken) and key not in keys:
+            keys.add(key)
+            new.append(_new_order(command.call, taken))
+    written = await place_store.place(tx, new, PLACED_STATUS) if new else set()
+    again = [
+        (command.call.principal, command.call.key)
+        for command, taken in zip(commands, tried, strict=True)
+        if not (isinstance(taken, Taken) and taken.order.id in written)
+    ]
+    kept = await place_store.kept(tx, again)
+    answers: list[Answer] = []
+    for command, taken in zip(commands, tried, strict=True):
+        call = command.call
+        row = kept.get((call.principal, call.key))
+        if isinstance(taken, Taken) and taken.order.id in written:
+            card = taken.order.customer_id
+            name = known.customer_names[card] if card else None
+            answers.append(Placed(taken.order, taken.happening, name))
+        elif row is not None:
+            answers.append(answer_kept(call, row.fingerprint, row.status, row.subject))
+        elif isinstance(taken, Refused):
+            answers.append(taken)
+        else:
+            answers.append(await _existing(tx, command, known))
+    return answers
+
+
+def _try(wish: Wish, known: Known, number: str) -> Taken | Refused | None:
+    """The order, its refusal, or None when the id is an order already."""
+    if wish.id in known.requests:
+        return None
+    try:
+        return take_order(wish, known, number, uuid7)
+    except Refused as refusal:
+        return refusal
+
+
+async def _existing(tx: AsyncConnection, command: PlaceOrder, known: Known) -> Kept | Refused:
+    """The order that has this id already, when it was asked for in the same words."""
+    wish, call = command.wish, command.call
+    if known.requests.get(wish.id) != wish.request:
+        return OrderExists("This id is another order's: leave it out, or use a new one.", "/id")
+    await place_store.keep_key(
+        tx, call.principal, call.key, call.fingerprint, PLACED_STATUS, wish.id
+    )
+    return Kept(PLACED_STATUS, str(wish.id))
+
+
+def _new_order(call: Call, taken: Taken) -> place_store.NewOrder:
+    order, happening = taken.order, taken.happening
+    order.version = 1
+    named = messages.customer_state(order)
+    return place_store.NewOrder(
+        order,
+        happening,
+        taken.new_items,
+        [
+            *(Said(state_of(item), 1) for item in taken.new_items),
+            *([] if named is None else [named]),
+            Said(messages.fact_of(order, happening), 1),
+            *(Said(command) for command in process.commands(order, happening)),
+        ],
+        call.principal,
+        call.key,
+        call.fingerprint,
+    )
+
+
+Action = Callable[[Order], Happening | None]
+
+
+async def act(tx: AsyncConnection, id: UUID, action: Action) -> Order | None:
+    """Do something to one order and say so; None when there is no such order."""
+    order = (await store.load(tx, [id], lock=True)).get(id)
+    if order is None:
+        return None
+    happening = action(order)
+    if happening is not None:
+        said, history = _report(order, [happening], None)
+        await store.save(tx, [order], history)
+        await outbox.say(tx, said)
+    return order
+
+
+async def hear_news(tx: AsyncConnection, news: Sequence[tuple[UUID, Told, str | None]]) -> None:
+    """Take in what other services said of orders: (order, what, its trace), in their order."""
+    orders = await store.load(tx, {id for id, _, _ in news}, lock=True)
+    said: list[Said] = []
+    history: list[tuple[Order, int, Happening]] = []
+    for id, told, trace in news:
+        if id not in orders:
+            raise UnknownOrder(f"{id} is no order of ours")
+        more, rows = _report(orders[id], hear(orders[id], told), trace)
+        said += more
+        history += rows
+    await store.save(tx, list(orders.values()), history)
+    await store.save_postings(tx, *_postings(news))
+    await outbox.say(tx, said)
+
+
+class UnknownOrder(Exception):
+    """Nobody but this service makes orders: the fact is wrong, or this database lost one."""
+
+
+async def repeat_commands(tx: AsyncConnection, now: datetime, after: timedelta) -> int:
+    """Give the commands again that inventory did not answer in time; how many."""
+    orders = await store.overdue(tx, now - after, REPEATED_MAX)
+    reminder = Happening(What.PLACED, "orders", now)
+    commands = [process.repeat(order, reminder) for order in orders.values()]
+    await outbox.say(tx, [Said(command) for command in commands if command is not None])
+    await store.asked_again(tx, orders.keys(), now)
+    return len(orders)
+
+
+def _report(
+    order: Order, happenings: Iterable[Happening], trace: str | None
+) -> tuple[list[Said], list[tuple[Order, int, Happening]]]:
+    """Each happening is one fact, one row of history, and the process's commands."""
+    said: list[Said] = []
+    history: list[tuple[Order, int, Happening]] = []
+    for happening in happenings:
+        order.version += 1
+        history.append((order, order.version, happening))
+        said.append(Said(messages.fact_of(order, happening), order.version, trace=trace))
+        said += [Said(command, trace=trace) for command in process.commands(order, happening)]
+    return said, history
+
+
+def _postings(
+    news: Sequence[tuple[UUID, Told, str | None]],
+) -> tuple[list[tuple[UUID, UUID]], list[tuple[UUID, UUID]]]:
+    """Which shipments (order, shipment) begin to be posted, and which end, in this batch."""
+    begun: dict[tuple[UUID, UUID], None] = {}
+    ended: list[tuple[UUID, UUID]] = []
+    for id, told, _ in news:
+        if isinstance(told, ShipmentTold):
+            pair = (id, told.shipment_id)
+            if told.parts is None:
+                begun[pair] = None
+            else:
+                begun.pop(pair, None)
+                ended.append(pair)
+    return list(begun), ended

@@ -1,0 +1,185 @@
+"""Taking and changing orders over HTTP."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from chassis.gather import Gatherer
+from chassis.http.auth import Principal, allow
+from chassis.http.etags import IfMatch, require_version
+from chassis.http.idempotency import Call, Kept, Key, Keyed, claim
+from chassis.http.problems import NotFound
+from chassis.http.waiting import Wait, once_known
+from chassis.ids import uuid7
+from chassis.runtime import Here, Runtime
+from contracts.identity import Right
+from fastapi import APIRouter, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orders.orders import actions, handlers, journal, store
+from orders.orders.answers import OrderShown, show, show_new
+from orders.orders.bodies import LineChangeBody, OrderBody, ReasonBody
+from orders.orders.domain import Happening, Order
+from orders.orders.handlers import Answer, Placed, PlaceOrder
+from orders.orders.refusals import UnknownReference
+
+router = APIRouter(tags=["orders"])
+NOT_FOUND = "The order was not found: check the id and that it is in your stores."
+Taker = Annotated[Principal, allow(Right.ORDERS_TAKE)]
+Manager = Annotated[Principal, allow(Right.ORDERS_MANAGE)]
+OrderGatherer = Gatherer[PlaceOrder, Placed | Kept]
+
+
+def answer(shown: OrderShown, status: int = 200) -> Response:
+    """The order as a response; it was made by us, so it is not validated once more."""
+    return Response(
+        shown.model_dump_json(),
+        status,
+        headers={"ETag": f'"{shown.version}"'},
+        media_type="application/json",
+    )
+
+
+def command_of(body: OrderBody, who: Principal, key: str) -> PlaceOrder:
+    """The use case's command for this body."""
+    what = body.fingerprint()
+    wish = body.wish(body.id or uuid7(), what, who.name, datetime.now(UTC))
+    return PlaceOrder(wish, Call(who.name, key, what))
+
+
+async def read(here: Runtime, id: UUID, who: Principal | None = None) -> OrderShown:
+    """The order with its history; 404 when it is unknown or outside the caller's stores."""
+    async with here.db.reading() as tx:
+        order = (await store.load(tx, [id])).get(id)
+        if order is None:
+            raise NotFound(NOT_FOUND)
+        if who is not None:
+            who.require_store(order.store_id, "The order")
+        names = await journal.card_names(tx, [order.customer_id] if order.customer_id else [])
+        history = await store.history_of(tx, id)
+    name = names.get(order.customer_id) if order.customer_id else None
+    return show(order, name, history, datetime.now(UTC))
+
+
+async def until_decided(here: Runtime, id: UUID, wait: float | None) -> bool:
+    """Wait until inventory answered the order's newest command; False when nobody waits."""
+    if not wait:
+        return False
+
+    async def probe() -> bool | None:
+        async with here.db.reading() as tx:
+            return await store.decided(tx, id) or None
+
+    await here.db.wait_until([str(id)], probe, wait)
+    return True
+
+
+async def shown_of(here: Runtime, outcome: Answer, wait: float | None) -> OrderShown:
+    """What to show for a placed order: as it was made, or as it is after the wait."""
+    if isinstance(outcome, Exception):
+        raise outcome
+    id = outcome.order.id if isinstance(outcome, Placed) else UUID(outcome.subject)
+    waited = await until_decided(here, id, wait)
+    if waited or isinstance(outcome, Kept):
+        return await read(here, id)
+    return show_new(outcome.order, outcome.card_name, outcome.happening)
+
+
+@router.post("/orders", status_code=201, response_model=OrderShown)
+async def place_order(body: OrderBody, who: Taker, here: Here, key: Keyed, wait: Wait) -> Response:
+    """Take an order. With `Prefer: wait` the answer comes when its goods are held or awaited."""
+    who.require_store(body.store_id, "The store")
+    command = command_of(body, who, key.key)
+    gatherer: OrderGatherer = here.parts
+
+    async def attempt() -> Placed | Kept:
+        return await gatherer.do(command)
+
+    outcome = await once_known(here.db, attempt, UnknownReference, wait)
+    return answer(await shown_of(here, outcome, wait), 201)
+
+
+@router.patch("/orders/{id}/lines/{line_id}", response_model=OrderShown)
+async def change_line(
+    id: UUID, line_id: UUID, body: LineChangeBody, who: Taker, here: Here, expected: IfMatch
+) -> Response:
+    """Change a line's quantity or price; quantity 0 takes the line back."""
+    now = datetime.now(UTC)
+
+    def action(order: Order) -> Happening | None:
+        require_version(expected, order.edition)
+        return actions.change_line(order, line_id, body.quantity, body.unit_price, who.name, now)
+
+    return answer(await _act(here, id, who, action))
+
+
+@router.post("/orders/{id}/agree", response_model=OrderShown)
+async def agree(
+    id: UUID, who: Taker, here: Here, key: Keyed, body: ReasonBody | None = None
+) -> Response:
+    """Agree to an order that awaits approval, or a draft."""
+    now = datetime.now(UTC)
+    return answer(await _act(here, id, who, lambda o: actions.agree(o, who.name, now), key))
+
+
+@router.post("/orders/{id}/cancel", response_model=OrderShown)
+async def cancel(
+    id: UUID, who: Taker, here: Here, key: Keyed, wait: Wait, body: ReasonBody | None = None
+) -> Response:
+    """Cancel an order of which nothing was handed over. Money taken stays until refunded."""
+    now, reason = datetime.now(UTC), body.reason if body else ""
+    shown = await _act(here, id, who, lambda o: actions.cancel(o, who.name, now, reason), key)
+    if not shown.holds_decided and await until_decided(here, id, wait):
+        shown = await read(here, id)
+    return answer(shown)
+
+
+@router.post("/orders/{id}/close", response_model=OrderShown)
+async def close(
+    id: UUID, who: Manager, here: Here, key: Keyed, body: ReasonBody | None = None
+) -> Response:
+    """Close an order with a reason; what was not handed over is taken back."""
+    now, reason = datetime.now(UTC), body.reason if body else ""
+    return answer(await _act(here, id, who, lambda o: actions.close(o, who.name, now, reason), key))
+
+
+@router.post("/orders/{id}/mark-for-removal", response_model=OrderShown)
+async def mark_for_removal(
+    id: UUID, who: Manager, here: Here, key: Keyed, body: ReasonBody | None = None
+) -> Response:
+    """Take an order out of sight; its history stays, and it can be restored."""
+    now, reason = datetime.now(UTC), body.reason if body else ""
+    return answer(await _act(here, id, who, lambda o: actions.mark(o, who.name, now, reason), key))
+
+
+@router.post("/orders/{id}/restore", response_model=OrderShown)
+async def restore(
+    id: UUID, who: Manager, here: Here, key: Keyed, body: ReasonBody | None = None
+) -> Response:
+    """Bring a marked order back; its goods are asked for anew."""
+    now = datetime.now(UTC)
+    return answer(await _act(here, id, who, lambda o: actions.restore(o, who.name, now), key))
+
+
+async def _act(
+    here: Runtime,
+    id: UUID,
+    who: Principal,
+    action: Callable[[Order], Happening | None],
+    key: Key | None = None,
+) -> OrderShown:
+    """Do it once in the caller's stores, and show the order after it."""
+
+    def checked(order: Order) -> Happening | None:
+        who.require_store(order.store_id, "The order")
+        return action(order)
+
+    async def work(tx: AsyncConnection) -> Any:
+        if key is not None and await claim(tx, key.of(who), 200, str(id)) is not None:
+            return True
+        return await handlers.act(tx, id, checked)
+
+    if await here.db.run(work) is None:
+        raise NotFound(NOT_FOUND)
+    return await read(here, id, who)

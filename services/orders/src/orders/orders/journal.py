@@ -1,0 +1,127 @@
+"""The journal: pages of orders by any filter, newest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orders.customers.store import FOUND as CUSTOMER_FOUND
+from orders.customers.store import customers, search_values
+from orders.orders.store import orders
+from orders.words import beginnings
+
+UNDECIDED_MAX = timedelta(minutes=5)
+APPROVAL_MAX = timedelta(hours=24)
+CARDS_MAX = 500  # A word that more customers have does not find orders by their cards.
+GOODS_OPEN = sa.text("orders.status NOT IN ('shipped', 'closed', 'cancelled')")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the journal is asked for; None leaves a filter out. `store_ids`: the caller's scope."""
+
+    status: str | None = None
+    financial_status: str | None = None
+    store_id: UUID | None = None
+    store_ids: frozenset[UUID] | None = None
+    channel: str | None = None
+    customer_id: UUID | None = None
+    placed_from: datetime | None = None
+    placed_to: datetime | None = None
+    q: str | None = None
+    shipped_unpaid: bool | None = None
+    paid_unshipped: bool | None = None
+    late: bool | None = None
+    waiting: bool | None = None
+    marked: bool = False
+
+
+async def find_orders(
+    tx: AsyncConnection,
+    filters: Filters,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+    now: datetime,
+) -> Sequence[UUID]:
+    """The ids of a page of orders, newest first, after a place in that order."""
+    o = orders.c
+    question = sa.select(o.id).order_by(o.placed_at.desc(), o.id.desc()).limit(limit)
+    question = question.where(*_conditions(filters, now))
+    if after is not None:
+        question = question.where(sa.tuple_(o.placed_at, o.id) < sa.tuple_(*map(sa.literal, after)))
+    if filters.q is not None:
+        found, values = await _by_words(tx, filters.q)
+        question = question.where(found).params(**values)
+    return list((await tx.execute(question)).scalars())
+
+
+def _conditions(f: Filters, now: datetime) -> list[Any]:
+    o = orders.c
+    equal = (
+        (o.status, f.status),
+        (o.financial_status, f.financial_status),
+        (o.store_id, f.store_id),
+        (o.channel, f.channel),
+        (o.customer_id, f.customer_id),
+    )
+    conditions: list[Any] = [column == value for column, value in equal if value is not None]
+    # `IS TRUE` would not meet the partial indexes' plain predicates.
+    flags = ((o.shipped_unpaid, f.shipped_unpaid), (o.paid_unshipped, f.paid_unshipped))
+    conditions += [c if wanted else sa.not_(c) for c, wanted in flags if wanted is not None]
+    conditions.append(o.marked if f.marked else sa.not_(o.marked))
+    if f.store_ids is not None:
+        conditions.append(o.store_id.in_(f.store_ids))
+    if f.placed_from is not None:
+        conditions.append(o.placed_at >= f.placed_from)
+    if f.placed_to is not None:
+        conditions.append(o.placed_at < f.placed_to)
+    if f.late is not None:
+        late = sa.and_(o.until < now, GOODS_OPEN)
+        conditions.append(late if f.late else sa.not_(late))
+    if f.waiting is not None:
+        waiting = sa.or_(
+            sa.and_(o.undecided_since.is_not(None), o.undecided_since < now - UNDECIDED_MAX),
+            sa.and_(o.status == "pending_approval", o.placed_at < now - APPROVAL_MAX),
+        )
+        conditions.append(waiting if f.waiting else sa.not_(sa.func.coalesce(waiting, False)))
+    return conditions
+
+
+async def _by_words(tx: AsyncConnection, q: str) -> tuple[Any, dict[str, Any]]:
+    """An order by its number or id, by the name typed into it, or by its customer's card."""
+    o = orders.c
+    ways: list[Any] = [o.number == q.strip()]
+    values: dict[str, Any] = {}
+    try:
+        ways.append(o.id == UUID(q.strip()))
+    except ValueError:
+        words = beginnings(q)
+        if words is not None:
+            ways.append(sa.text("orders.words @@ CAST(:words AS tsquery)"))
+            values["words"] = words
+        looked_for = search_values(q)
+        if looked_for is not None:
+            cards = sa.select(customers.c.id).where(sa.text(CUSTOMER_FOUND)).limit(CARDS_MAX)
+            found = await tx.execute(cards, looked_for)
+            ways.append(o.customer_id.in_(list(found.scalars())))
+    return sa.or_(*ways), values
+
+
+def waits_for(order: Any, now: datetime) -> tuple[str | None, datetime | None]:
+    """Whom the order waits for beyond its deadline, and since when."""
+    if order.undecided_since is not None and order.undecided_since < now - UNDECIDED_MAX:
+        return "holds", order.undecided_since
+    if order.status == "pending_approval" and order.placed_at < now - APPROVAL_MAX:
+        return "approval", order.placed_at
+    return None, None
+
+
+async def card_names(tx: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The names on these cards; an erased card has none."""
+    c = customers.c
+    question = sa.select(c.id, c.name).where(c.id.in_(ids), sa.not_(c.erased))
+    return {row.id: row.name for row in await tx.execute(question)} if ids else {}

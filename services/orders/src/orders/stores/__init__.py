@@ -1,0 +1,1 @@
+"""A copy of the stores and warehouses that inventory owns."""
