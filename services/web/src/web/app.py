@@ -11,9 +11,11 @@ import fastapi_offline
 import httpx
 from chassis import logs, service
 from chassis.http.auth import Verifier, open_to_all
+from chassis.http.middleware import TOO_LARGE
+from chassis.http.problems import BodyTooLarge, as_body
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from web import openapi, refusals, streams
 from web.api import TIMEOUT_SECONDS, Api
@@ -125,6 +127,12 @@ def _add_routes(app: FastAPI) -> None:
         """Styles, scripts and icons."""
         assets: Assets = request.app.state.assets
         return assets.answer(name, request)
+
+    @everybody.get("/refused/413")
+    async def too_large() -> Response:
+        """What the gateway says when it lets a body no further."""
+        body = as_body(BodyTooLarge(TOO_LARGE))
+        return JSONResponse(body, media_type="application/problem+json")
 
     app.include_router(everybody)
     app.include_router(sign_in.router, dependencies=[Depends(open_to_all)])

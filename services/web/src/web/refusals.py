@@ -1,5 +1,6 @@
 """What a visitor sees when a page cannot be shown; under /api/v1, a problem document."""
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -8,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from web.api import ApiProblem
 from web.visit import ForeignForm, NotAllowed, SignInNeeded, to_sign_in, visit
 
+log = structlog.get_logger()
 API = "/api/v1"
 
 
@@ -16,6 +18,7 @@ def install(app: FastAPI) -> None:
     # These two are everybody's; the chassis's own go on answering for the API.
     api_missing = app.exception_handlers.get(HTTPException)
     api_invalid = app.exception_handlers.get(RequestValidationError)
+    api_broken = app.exception_handlers.get(Exception)
 
     async def missing(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -48,7 +51,14 @@ def install(app: FastAPI) -> None:
             return to_sign_in(request)
         return await show(request, error.status, error)
 
+    async def broken(request: Request, error: Exception) -> Response:
+        if request.url.path.startswith(API) and callable(api_broken):
+            return await _called(api_broken, request, error)
+        log.error("page failed", path=request.url.path, error=type(error).__name__)
+        return await show(request, 500)
+
     app.add_exception_handler(HTTPException, missing)
+    app.add_exception_handler(Exception, broken)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(SignInNeeded, sign_in)
     app.add_exception_handler(NotAllowed, not_allowed)

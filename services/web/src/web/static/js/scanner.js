@@ -1,6 +1,8 @@
 // A scanner is a keyboard that types without pause and ends with Enter. It is read by event.code,
 // the place of the key, because a Kazakh or French layout turns the same key into a letter.
-const GAP_MS = 45;
+const GAP_MS = 45; // Keys that follow this closely wait: they may be a scanner's.
+const RUN_GAP_MS = 160; // A busy computer stalls even a scanner for a moment.
+const MEAN_GAP_MS = 50; // Nobody types four keys and Enter as fast as this.
 const LENGTH_MIN = 4;
 const PUNCTUATION = {
   Minus: ["-", "_"], Period: [".", ">"], Slash: ["/", "?"], Equal: ["=", "+"], Space: [" ", " "],
@@ -22,22 +24,71 @@ const editable = (element) =>
   (element.tagName === "TEXTAREA" ||
     (element.tagName === "INPUT" && ["text", "search", "tel", "email", "password", ""].includes(element.type)));
 
+/** The keys that came without a pause, and the field (if any) as it was before the first. */
+class Run {
+  constructor(event, character, field) {
+    this.field = field;
+    this.before = field && [field.value, field.selectionStart, field.selectionEnd];
+    this.text = character;
+    this.first = event.timeStamp;
+    this.last = event.timeStamp;
+    this.held = "";
+    this.timer = 0;
+  }
+
+  /** Gives what was held back to the field: a hand typed it. */
+  release() {
+    clearTimeout(this.timer);
+    const { field, held } = this;
+    this.held = "";
+    if (!held || !field?.isConnected) return;
+    field.setRangeText(held, field.selectionStart, field.selectionEnd, "end");
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  add(event, character) {
+    const close = event.timeStamp - this.last <= GAP_MS;
+    this.text += character;
+    this.last = event.timeStamp;
+    clearTimeout(this.timer);
+    if (!this.field) return undefined; // Nothing is typed anywhere, so nothing waits.
+    if (!close) return this.release();
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.key.length === 1) this.held += event.key;
+    this.timer = setTimeout(() => this.release(), GAP_MS + 40);
+    return undefined;
+  }
+
+  endsAsScan(event) {
+    const { length } = this.text;
+    return length >= LENGTH_MIN && event.timeStamp - this.last <= RUN_GAP_MS &&
+      (event.timeStamp - this.first) / length <= MEAN_GAP_MS;
+  }
+
+  /** The field as it was: the scanner only happened to type into it. */
+  restore() {
+    clearTimeout(this.timer);
+    this.held = "";
+    if (!this.field) return;
+    const [value, start, end] = this.before;
+    this.field.value = value;
+    this.field.setSelectionRange(start, end);
+    this.field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+}
+
 /**
  * Reads scans wherever the focus is and hands each to `take(code)`; what a fast hand typed is given
- * back to its field. Keys typed while no field has the focus go to the field that `home` gives.
+ * back to its field. Keys typed while no field has the focus go to the field that `home` gives,
+ * where it gives one.
  */
 export function readScanner(take, home) {
-  let burst = null; // {text, keys, last, field, before, held, timer}
+  let run = null;
 
-  const putBack = () => {
-    if (!burst) return;
-    const { field, keys, held, timer } = burst;
-    clearTimeout(timer);
-    burst = null;
-    const text = keys.slice(1).map((key) => key.key).filter((key) => key.length === 1).join("");
-    if (!held || !field.isConnected) return;
-    field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
-    field.dispatchEvent(new Event("input", { bubbles: true }));
+  const end = () => {
+    run?.release();
+    run = null;
   };
 
   const begin = (event, character) => {
@@ -45,49 +96,27 @@ export function readScanner(take, home) {
     if (!editable(field)) {
       if (character === " ") return; // A space presses the button that has the focus.
       field = home();
-      if (!field) return;
-      field.focus();
+      field?.focus();
     }
-    burst = {
-      text: character, keys: [event], last: event.timeStamp, held: false, field,
-      before: [field.value, field.selectionStart, field.selectionEnd], timer: 0,
-    };
-  };
-
-  const restore = ({ field, before: [value, start, end] }) => {
-    field.value = value;
-    field.setSelectionRange(start, end);
-    field.dispatchEvent(new Event("input", { bubbles: true }));
+    run = new Run(event, character, field);
   };
 
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.key === "Shift" || event.key === "CapsLock") return;
-    const quick = burst !== null && event.timeStamp - burst.last <= GAP_MS;
     if (["Enter", "NumpadEnter", "Tab"].includes(event.code)) {
-      const scanned = quick && burst.held && burst.text.length >= LENGTH_MIN ? burst : null;
-      if (!scanned) return putBack();
+      if (!run?.endsAsScan(event)) return end();
       event.preventDefault();
       event.stopImmediatePropagation();
-      clearTimeout(scanned.timer);
-      burst = null;
-      restore(scanned);
-      return take(scanned.text);
+      const { text } = run;
+      run.restore();
+      run = null;
+      return take(text);
     }
     const character = characterOf(event);
-    if (character === null) return putBack();
-    if (!quick) {
-      putBack();
-      return begin(event, character);
-    }
-    // The second key without a pause: from here on it may be a scanner, so fields wait.
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    burst.held = true;
-    burst.text += character;
-    burst.keys.push(event);
-    burst.last = event.timeStamp;
-    clearTimeout(burst.timer);
-    burst.timer = setTimeout(putBack, GAP_MS + 40);
+    if (character === null) return end();
+    if (run && event.timeStamp - run.last <= RUN_GAP_MS) return run.add(event, character);
+    end();
+    return begin(event, character);
   }, true);
 }

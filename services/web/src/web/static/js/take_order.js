@@ -90,6 +90,14 @@ function start() {
     return parts.join(" · ");
   }
 
+  /** At least the currency's decimals, and those of a price that has more. */
+  const priceText = (price) => {
+    const found = typed(price ?? "");
+    if (found === null) return price ?? "";
+    const digits = Math.max(draft.digits, (trimmed(found).split(".")[1] ?? "").length);
+    return plain(units(found), digits);
+  };
+
   function shortage(line) {
     const known = line.sku && stock.get(line.sku);
     const quantity = typed(line.quantity);
@@ -114,7 +122,7 @@ function start() {
     parts.remove.setAttribute("aria-label", say("remove", { item: line.name }));
     // A scan into a line whose quantity has the focus shows at once too.
     if (parts.quantity.value !== line.quantity) parts.quantity.value = line.quantity;
-    put(parts.price, line.price ? trimmed(line.price) : "");
+    put(parts.price, priceText(line.price));
     const amount = draft.amount(line);
     parts.amount.textContent = amount === null || line.state === "looking" ? "–" : money(amount);
     const short = shortage(line);
