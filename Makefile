@@ -57,8 +57,8 @@ install: $(INSTALLED) ## Make .venv with everything in it.
 schemas: $(INSTALLED) ## Write the contracts' golden schemas, after an addition.
 	$(PY) libs/contracts/tests/write_schemas.py
 
-lock: ## Choose versions anew and write them, with hashes, for `install`.
-	$(UV) lock --upgrade --quiet
+lock: ## Write the versions, with hashes, for `install`; UPGRADE=1 chooses them anew.
+	$(UV) lock --quiet $(if $(UPGRADE),--upgrade)
 	$(MAKE) requirements.lock --always-make
 
 requirements.lock: # Written by `make lock`; no index is named in it, any mirror will do.
