@@ -176,13 +176,11 @@ def test_a_wrong_port_is_said_in_one_line(place: Place) -> None:
     )
 
 
-def test_a_full_disk_is_said_before_anything_starts(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_said_before_anything_starts(place: Place) -> None:
     """With less room than the databases need, the start is refused with the folder's name."""
-    monkeypatch.setattr("local.checks.FREE_MIB_MIN", 10**9)
     with pytest.raises(DiskFull, match="HOLDFAST_STATE"):
-        check_disk(place.instance)
+        check_disk(place.instance, needed_mib=10**9)
+    check_disk(place.instance, needed_mib=1)
 
 
 def test_secrets_are_for_their_owner_alone(place: Place) -> None:

@@ -38,11 +38,11 @@ def alone(instance: Instance) -> Iterator[None]:
         yield
 
 
-def check_disk(instance: Instance) -> None:
+def check_disk(instance: Instance, needed_mib: int = FREE_MIB_MIN) -> None:
     """Refuse to start databases on a disk that is nearly full."""
     free_mib = shutil.disk_usage(instance.folder()).free // (1024 * 1024)
-    if free_mib < FREE_MIB_MIN:
-        raise DiskFull(str(instance.state), free_mib, FREE_MIB_MIN)
+    if free_mib < needed_mib:
+        raise DiskFull(str(instance.state), free_mib, needed_mib)
 
 
 def check_ports(ports: Ports, processes: Iterable[str], supervisor: bool) -> None:
