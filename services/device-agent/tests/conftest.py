@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 import pytest
 from contracts.agent_link import (
     CIPHER,
+    FRAME_BYTES_MAX,
     FROM_AGENT,
     JOB_TYPE,
     KEY_AGREEMENT,
@@ -97,15 +98,14 @@ class HubKeys:
 
     def seal(self, orders: list[PrintOrder], device_id: UUID, sealing_key: PublicKey) -> str:
         jobs = SealedJobs(device_id=device_id, jobs=tuple(orders)).model_dump_json().encode()
-        signed = jws.serialize_compact(
-            {"alg": SIGNATURE, "typ": JOB_TYPE}, jobs, self.signing, algorithms=[SIGNATURE]
-        )
-        return jwe.encrypt_compact(
-            {"alg": KEY_AGREEMENT, "enc": CIPHER},
-            signed,
-            OKPKey.import_key({**sealing_key}),
-            algorithms=[KEY_AGREEMENT, CIPHER],
-        )
+        key = OKPKey.import_key({**sealing_key})
+        signs = jws.JWSRegistry(algorithms=[SIGNATURE])
+        seals = jwe.JWERegistry(algorithms=[KEY_AGREEMENT, CIPHER])
+        signs.max_payload_length = seals.max_ciphertext_length = FRAME_BYTES_MAX
+        header = {"alg": SIGNATURE, "typ": JOB_TYPE}
+        signed = jws.serialize_compact(header, jobs, self.signing, registry=signs)
+        header = {"alg": KEY_AGREEMENT, "enc": CIPHER}
+        return jwe.encrypt_compact(header, signed, key, registry=seals)
 
 
 class Hub:

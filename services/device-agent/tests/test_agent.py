@@ -49,12 +49,12 @@ async def test_a_code_that_is_not_good_is_tried_again_when_the_settings_change(
 
 
 async def test_many_jobs_at_once_are_each_printed_once(hub, linked, order, waits):
-    """A busy minute: sixty papers for ten stores in one message, none lost, none doubled."""
-    jobs = [order(store_code=f"S{n % 10}", order_number=f"2026-{n:06}") for n in range(60)]
+    """A busy minute: three hundred papers for ten stores, none lost, none doubled."""
+    jobs = [order(store_code=f"S{n % 10}", order_number=f"2026-{n:06}") for n in range(300)]
     await hub.print(*jobs)
-    await waits(lambda: len(hub.reports) >= 60, "sixty reports")
+    await waits(lambda: len(hub.reports) >= 300, "all reports")
     assert sorted(hub.states()) == sorted((job.job_id, "printed") for job in jobs)
-    assert len(papers_of(linked)) == 60
+    assert len(papers_of(linked)) == 300
     assert len(hub.seal(*jobs)) < FRAME_BYTES_MAX
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from contracts.agent_link import (
     CIPHER,
+    FRAME_BYTES_MAX,
     JOB_TYPE,
     KEY_AGREEMENT,
     PROOF_TYPE,
@@ -21,6 +22,24 @@ from joserfc import jwe, jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ValidationError
+
+
+class LongJws(jws.JWSRegistry):
+    """Many jobs under one signature are longer than the library's usual limit."""
+
+    max_payload_length = FRAME_BYTES_MAX
+
+    def __init__(self) -> None:
+        super().__init__(algorithms=[SIGNATURE])
+
+
+class LongJwe(jwe.JWERegistry):
+    """The same for what is sealed."""
+
+    max_ciphertext_length = FRAME_BYTES_MAX
+
+    def __init__(self) -> None:
+        super().__init__(algorithms=[KEY_AGREEMENT, CIPHER])
 
 
 class SealRefused(Exception):
@@ -103,11 +122,9 @@ class Identity:
         A job may have ended meanwhile: see `has_ended`.
         """
         try:
-            letter = jwe.decrypt_compact(
-                sealed, self.keys.sealing, algorithms=[KEY_AGREEMENT, CIPHER]
-            )
+            letter = jwe.decrypt_compact(sealed, self.keys.sealing, registry=LongJwe())
             signed = jws.deserialize_compact(
-                letter.plaintext or b"", self.hub_key, algorithms=[SIGNATURE]
+                letter.plaintext or b"", self.hub_key, registry=LongJws()
             )
             if signed.protected.get("typ") != JOB_TYPE:
                 raise AlteredJob("the hub signed this for something else")

@@ -1,1 +1,1 @@
-"""Device registry, print jobs and the hub that store agents connect to."""
+"""Devices in the stores: who they are, what they print, and the hub that they connect to."""

@@ -1,0 +1,28 @@
+"""What the devices service is told, beside what every service is."""
+
+from datetime import timedelta
+
+from chassis.settings import DatabaseSettings
+from pydantic import FilePath
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class JobSettings(BaseSettings):
+    """How long a paper is worth printing; subscribers need it before the service is built."""
+
+    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", extra="ignore")
+
+    job_lifetime_h: float = 24  # A job that nobody printed by then has failed.
+
+    @property
+    def lifetime(self) -> timedelta:
+        return timedelta(hours=self.job_lifetime_h)
+
+
+class Settings(DatabaseSettings):
+    signing_key_file: FilePath  # The hub's Ed25519 key, PKCS 8 in PEM: it signs every print job.
+    unheard_h: float = 24  # After its end, a job whose agent stays silent is unknown.
+    name_wait_s: float = 10  # A job waits this long for the customer's name to arrive.
+    heartbeat_s: float = 10
+    pulse_s: float = 5  # How often revoked, replaced and silent links are looked for.
+    language_default: str = "en"
