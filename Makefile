@@ -8,7 +8,7 @@ MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml \
 UV := $(shell test -x .venv/bin/uv && echo .venv/bin/uv || echo uv)
 TEST := HOLDFAST_STATE=.holdfast/test HOLDFAST_PORT=18080
 
-.PHONY: help up down reset status logs demo test e2e test-env lint format docs install lock schemas
+.PHONY: help up down reset status logs demo test e2e test-env lint format install lock schemas
 .SILENT:
 .DEFAULT_GOAL := help
 
@@ -48,9 +48,6 @@ format: $(INSTALLED) ## Bring the code into its shape.
 test-env: $(INSTALLED) ## Start PostgreSQL and Kafka for tests and print what to export.
 	$(TEST) $(PY) -m local up --only postgres,kafka
 	$(TEST) $(PY) -m local exports
-
-docs: $(INSTALLED) ## Build the documentation as pages, in dist/docs.
-	$(PY) -m zensical build --clean
 
 install: $(INSTALLED) ## Make .venv with everything in it.
 
