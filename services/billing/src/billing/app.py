@@ -11,9 +11,14 @@ from chassis.service import Service
 import billing.accounts.handlers as accounts_handlers
 import billing.accounts.http as accounts_http
 import billing.accounts.subscribers as accounts_subscribers
+import billing.documents.handlers as documents_handlers
+import billing.documents.http as documents_http
 import billing.documents.subscribers as documents_subscribers
 from billing.accounts.handlers import PostPayment
 from billing.accounts.store import Payment
+from billing.documents.domain import Document
+from billing.documents.handlers import IssueDocument
+from billing.documents.press import Press
 from billing.settings import Settings
 
 
@@ -23,6 +28,9 @@ class Parts:
 
     post_payments: Callable[[Sequence[PostPayment]], Awaitable[Sequence[Payment | Exception]]]
     payments: Gatherer[PostPayment, Payment]
+    documents: Gatherer[IssueDocument, Document]
+    press: Press
+    paper_language: str
 
 
 @asynccontextmanager
@@ -32,18 +40,33 @@ async def start(runtime: Runtime) -> AsyncIterator[Parts]:
     async def post_payments(commands: Sequence[PostPayment]) -> Sequence[Payment | Exception]:
         return await runtime.db.run(lambda tx: accounts_handlers.post_payments(tx, commands))
 
-    yield Parts(post_payments=post_payments, payments=Gatherer(post_payments))
+    async def issue_documents(commands: Sequence[IssueDocument]) -> Sequence[Document | Exception]:
+        return await runtime.db.run(lambda tx: documents_handlers.issue_documents(tx, commands))
+
+    settings = runtime.settings
+    assert isinstance(settings, Settings)
+    press = Press(settings.paper_processes, settings.paper_seconds_max)
+    try:
+        yield Parts(
+            post_payments=post_payments,
+            payments=Gatherer(post_payments),
+            documents=Gatherer(issue_documents),
+            press=press,
+            paper_language=settings.paper_language,
+        )
+    finally:
+        await press.close()
 
 
 service = Service(
     "billing",
     Settings,
-    routers=(accounts_http.router,),
+    routers=(accounts_http.router, documents_http.router),
     subscriptions=(
         *accounts_subscribers.subscriptions.all,
         *documents_subscribers.subscriptions.all,
     ),
-    refusals=accounts_http.REFUSALS,
+    refusals={**accounts_http.REFUSALS, **documents_http.REFUSALS},
     start=start,
     title="Holdfast billing",
 )

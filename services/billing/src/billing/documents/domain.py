@@ -33,6 +33,11 @@ class NothingLeftToInvoice(Exception):
         super().__init__("The whole order is invoiced already: read its invoices instead.")
 
 
+class OrderOutOfSight(Exception):
+    def __init__(self) -> None:
+        super().__init__("The order was not found: check the id and that it is in your stores.")
+
+
 class UnknownTerm(Exception):
     pointer = "/term_id"
 
@@ -45,6 +50,15 @@ class MoreThanTheOrder(Exception):
 
     def __init__(self, most: Decimal, currency: str) -> None:
         super().__init__(f"At most {most:f} {currency} of the order can be asked for here.")
+
+
+REFUSALS = (
+    OrderIsCancelled,
+    AlreadyInvoiced,
+    NothingLeftToInvoice,
+    UnknownTerm,
+    MoreThanTheOrder,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +183,9 @@ class Wanted:
 
 
 def issue(
-    wanted: Wanted,
-    order: "OrderStanding",
-    existing: Sequence[Document],
-    number: str,
-    now: datetime,
+    wanted: Wanted, order: "OrderStanding", existing: Sequence[Document], now: datetime
 ) -> Document:
-    """A new document, not yet standing with the order's payments: `restate` does that."""
+    """A new document, not numbered yet, nor standing with the payments: `restate` does that."""
     if order.cancelled:
         raise OrderIsCancelled
     invoices = [d for d in existing if d.kind == "invoice" and d.state != "cancelled"]
@@ -198,7 +208,7 @@ def issue(
         document_id=wanted.document_id,
         order_id=order.order_id,
         kind=wanted.kind,
-        number=number,
+        number="",
         term_id=wanted.term_id,
         currency=order.currency,
         total=total,

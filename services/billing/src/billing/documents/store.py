@@ -65,6 +65,13 @@ async def find_documents(tx: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID,
     return {row.document_id: _document_of(row) for row in rows}
 
 
+async def store_of_order(tx: AsyncConnection, order_id: UUID) -> UUID | None:
+    """The store that took the order; None when it is not known here."""
+    question = sa.select(order_account.c.store_id).where(order_account.c.order_id == order_id)
+    found: UUID | None = (await tx.execute(question)).scalar_one_or_none()
+    return found
+
+
 async def list_of_customer(
     tx: AsyncConnection, customer_id: UUID, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Document]:

@@ -30,8 +30,20 @@ from billing.accounts.store.payments import (
     list_refunds,
     payments_of_orders,
 )
+from billing.accounts.store.reports import (
+    Balance,
+    DebtKind,
+    TillLine,
+    balances_of_customer,
+    differing_orders,
+    list_debts,
+    orders_of_customer,
+    sum_tills,
+)
 
 __all__ = [
+    "Balance",
+    "DebtKind",
     "Filter",
     "HandOver",
     "OrderAccount",
@@ -39,7 +51,10 @@ __all__ = [
     "Payment",
     "PostedTransfer",
     "Refund",
+    "TillLine",
+    "balances_of_customer",
     "cancel_payment",
+    "differing_orders",
     "find_account",
     "find_payments",
     "find_refund",
@@ -51,12 +66,15 @@ __all__ = [
     "keep_refund",
     "keep_standing",
     "known_stores",
+    "list_debts",
     "list_payments",
     "list_refunds",
     "lock_accounts",
     "open_accounts",
     "order_account_of",
+    "orders_of_customer",
     "payments_of_orders",
     "post_transfers",
+    "sum_tills",
     "terms_of",
 ]

@@ -1,14 +1,13 @@
-"""Money's HTTP edge: payments and refunds."""
+"""Payments: post one or a thousand, list, cancel."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from chassis.gather import Gatherer
 from chassis.http import pages
-from chassis.http.auth import Principal, allow
+from chassis.http.auth import Principal
 from chassis.http.fields import Amount, Body, Figure, Text
 from chassis.http.idempotency import Call, Key, Keyed, claim, fingerprint
 from chassis.http.pages import Cursor, Limit, Page
@@ -23,33 +22,27 @@ from chassis.http.waiting import (
 from chassis.ids import uuid7
 from chassis.runtime import Here, Runtime
 from contracts.billing import Method
-from contracts.identity import Right
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi_problem.error import Problem
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from billing.accounts import domain, handlers, store
+from billing.accounts import handlers, store
 from billing.accounts.handlers import PostPayment
-from billing.accounts.store import Filter, Payment, Refund
+from billing.accounts.http.scope import (
+    REFUSALS,
+    UNKNOWN,
+    From,
+    Reader,
+    Returner,
+    Taker,
+    To,
+    scoped,
+    time_after,
+)
+from billing.accounts.store import Filter, Payment
 
 router = APIRouter(tags=["payments"])
-
-REFUSALS: dict[type[Exception], int] = {
-    domain.UnknownOrder: 422,
-    domain.UnknownStore: 422,
-    domain.UnknownDocument: 422,
-    domain.DocumentIsCancelled: 409,
-    domain.TooManyDecimals: 422,
-    domain.MoreThanRefundable: 422,
-    domain.RefundedAlready: 409,
-    domain.IdTaken: 409,
-}
-UNKNOWN = (domain.UnknownOrder, domain.UnknownStore)
 BATCH_MAX = 1000
-
-Reader = Annotated[Principal, allow(Right.MONEY_READ)]
-Taker = Annotated[Principal, allow(Right.MONEY_TAKE)]
-Returner = Annotated[Principal, allow(Right.MONEY_RETURN)]
 Payments = Gatherer[PostPayment, Payment]
 
 
@@ -74,14 +67,6 @@ class CancelBody(Body):
     reason: Text
 
 
-class RefundBody(Body):
-    id: UUID | None = None
-    order_id: UUID
-    amount: Amount
-    method: Method
-    store_id: UUID
-
-
 class AllocationShown(BaseModel):
     document_id: UUID | None
     term_id: UUID | None
@@ -102,18 +87,6 @@ class PaymentShown(BaseModel):
     by: str
     cancelled_at: datetime | None
     cancel_reason: str | None
-
-
-class RefundShown(BaseModel):
-    id: UUID
-    order_id: UUID
-    store_id: UUID
-    amount: Figure
-    currency: str
-    method: Method
-    state: str
-    at: datetime
-    by: str
 
 
 class Answer(BaseModel):
@@ -148,20 +121,6 @@ def show_payment(one: Payment) -> PaymentShown:
         by=one.by,
         cancelled_at=one.cancelled_at,
         cancel_reason=one.cancel_reason,
-    )
-
-
-def show_refund(one: Refund) -> RefundShown:
-    return RefundShown(
-        id=one.refund_id,
-        order_id=one.order_id,
-        store_id=one.store_id,
-        amount=one.amount,
-        currency=one.currency,
-        method=one.method,
-        state="posted",
-        at=one.at,
-        by=one.by,
     )
 
 
@@ -254,51 +213,6 @@ def _answer(result: Payment | Exception) -> Answer:
     return Answer(status=error.status, problem=as_body(error))
 
 
-def _readable(wanted: Filter, who: Principal, order_store: UUID | None) -> Filter:
-    """An order of the caller's stores is seen whole; else only what the own stores took."""
-    if who.store_ids is None or (order_store is not None and who.sees(order_store)):
-        return wanted
-    if wanted.stores is not None:
-        for store_id in wanted.stores:
-            who.require_store(store_id, "The store")
-        return wanted
-    return replace(wanted, stores=sorted(who.store_ids))
-
-
-List = Callable[[Filter], Awaitable[Sequence[Any]]]
-
-
-async def _scoped(here: Runtime, wanted: Filter, who: Principal, ask: List) -> Sequence[Any]:
-    """The rows that the caller may see; 404 for an order of stores that are not the caller's."""
-    order_store = None
-    if wanted.order_id is not None:
-        async with here.db.reading() as tx:
-            account = await store.find_account(tx, wanted.order_id)
-        if account is None or account.store_id is None:
-            return []
-        order_store = account.store_id
-    rows = await ask(_readable(wanted, who, order_store))
-    if not rows and order_store is not None:
-        who.require_store(order_store, "The order")
-    return rows
-
-
-def _after(cursor: str | None) -> tuple[datetime, UUID] | None:
-    values = pages.after(cursor, 2)
-    if values is None:
-        return None
-    try:
-        return datetime.fromisoformat(values[0]), UUID(values[1])
-    except ValueError as error:
-        raise pages.BadCursor(
-            "Take next_cursor of the page before as it is.", pointer="query/cursor"
-        ) from error
-
-
-From = Annotated[AwareDatetime | None, Query(alias="from")]
-To = Annotated[AwareDatetime | None, Query(alias="to")]
-
-
 @router.get("/payments")
 async def list_payments(
     who: Reader,
@@ -311,14 +225,14 @@ async def list_payments(
     cursor: Cursor = None,
 ) -> Page[PaymentShown]:
     """Payments of an order or a store, oldest first; cancelled ones are among them."""
-    start = _after(cursor)
+    start = time_after(cursor)
 
     async def ask(wanted: Filter) -> Sequence[Payment]:
         async with here.db.reading() as tx:
             return await store.list_payments(tx, wanted, start, limit)
 
     stores = None if store_id is None else [store_id]
-    rows = await _scoped(here, Filter(order_id, stores, begin, end), who, ask)
+    rows = await scoped(here, Filter(order_id, stores, begin, end), who, ask)
     return pages.page_of(
         rows, limit, show_payment, lambda one: (one.at.isoformat(), str(one.payment_id))
     )
@@ -357,57 +271,3 @@ async def cancel_payment(
         return await handlers.cancel_payment(tx, payment, body.reason, who.name, now)
 
     return show_payment(await here.db.run(work))
-
-
-@router.post("/refunds", status_code=201)
-async def post_refund(
-    body: RefundBody, who: Returner, key: Keyed, wait: Wait, here: Here
-) -> RefundShown:
-    """Give money back: at most what is paid and not consumed, in any of the caller's stores."""
-    who.require_store(body.store_id, "The store")
-    wanted = Refund(
-        refund_id=body.id or uuid7(),
-        order_id=body.order_id,
-        store_id=body.store_id,
-        method=body.method,
-        amount=body.amount,
-        currency="",
-        at=datetime.now(UTC),
-        by=who.name,
-    )
-
-    async def work(tx: Any) -> Refund:
-        kept = await claim(tx, key.of(who), 201, str(wanted.refund_id))
-        if kept is not None:
-            found = await store.find_refund(tx, UUID(kept.subject))
-            assert found is not None
-            return found
-        return await handlers.refund(tx, wanted)
-
-    made = await once_known(here.db, lambda: here.db.run(work), UNKNOWN, wait)
-    return show_refund(made)
-
-
-@router.get("/refunds")
-async def list_refunds(
-    who: Reader,
-    here: Here,
-    order_id: UUID | None = None,
-    store_id: UUID | None = None,
-    begin: From = None,
-    end: To = None,
-    limit: Limit = pages.LIMIT_DEFAULT,
-    cursor: Cursor = None,
-) -> Page[RefundShown]:
-    """Refunds of an order or a store, oldest first."""
-    start = _after(cursor)
-
-    async def ask(wanted: Filter) -> Sequence[Refund]:
-        async with here.db.reading() as tx:
-            return await store.list_refunds(tx, wanted, start, limit)
-
-    stores = None if store_id is None else [store_id]
-    rows = await _scoped(here, Filter(order_id, stores, begin, end), who, ask)
-    return pages.page_of(
-        rows, limit, show_refund, lambda one: (one.at.isoformat(), str(one.refund_id))
-    )

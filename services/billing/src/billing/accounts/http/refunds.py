@@ -1,0 +1,119 @@
+"""Refunds: give money back, and see what was given."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from chassis.http import pages
+from chassis.http.fields import Amount, Body, Figure
+from chassis.http.idempotency import Keyed, claim
+from chassis.http.pages import Cursor, Limit, Page
+from chassis.http.waiting import Wait, once_known
+from chassis.ids import uuid7
+from chassis.runtime import Here
+from contracts.billing import Method
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from billing.accounts import handlers, store
+from billing.accounts.http.scope import (
+    UNKNOWN,
+    From,
+    Reader,
+    Returner,
+    To,
+    scoped,
+    time_after,
+)
+from billing.accounts.store import Filter, Refund
+
+router = APIRouter(tags=["refunds"])
+
+
+class RefundBody(Body):
+    id: UUID | None = None
+    order_id: UUID
+    amount: Amount
+    method: Method
+    store_id: UUID
+
+
+class RefundShown(BaseModel):
+    id: UUID
+    order_id: UUID
+    store_id: UUID
+    amount: Figure
+    currency: str
+    method: Method
+    state: str
+    at: datetime
+    by: str
+
+
+def show_refund(one: Refund) -> RefundShown:
+    return RefundShown(
+        id=one.refund_id,
+        order_id=one.order_id,
+        store_id=one.store_id,
+        amount=one.amount,
+        currency=one.currency,
+        method=one.method,
+        state="posted",
+        at=one.at,
+        by=one.by,
+    )
+
+
+@router.post("/refunds", status_code=201)
+async def post_refund(
+    body: RefundBody, who: Returner, key: Keyed, wait: Wait, here: Here
+) -> RefundShown:
+    """Give money back: at most what is paid and not consumed, in any of the caller's stores."""
+    who.require_store(body.store_id, "The store")
+    wanted = Refund(
+        refund_id=body.id or uuid7(),
+        order_id=body.order_id,
+        store_id=body.store_id,
+        method=body.method,
+        amount=body.amount,
+        currency="",
+        at=datetime.now(UTC),
+        by=who.name,
+    )
+
+    async def work(tx: Any) -> Refund:
+        kept = await claim(tx, key.of(who), 201, str(wanted.refund_id))
+        if kept is not None:
+            found = await store.find_refund(tx, UUID(kept.subject))
+            assert found is not None
+            return found
+        return await handlers.refund(tx, wanted)
+
+    made = await once_known(here.db, lambda: here.db.run(work), UNKNOWN, wait)
+    return show_refund(made)
+
+
+@router.get("/refunds")
+async def list_refunds(
+    who: Reader,
+    here: Here,
+    order_id: UUID | None = None,
+    store_id: UUID | None = None,
+    begin: From = None,
+    end: To = None,
+    limit: Limit = pages.LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> Page[RefundShown]:
+    """Refunds of an order or a store, oldest first."""
+    start = time_after(cursor)
+
+    async def ask(wanted: Filter) -> Sequence[Refund]:
+        async with here.db.reading() as tx:
+            return await store.list_refunds(tx, wanted, start, limit)
+
+    stores = None if store_id is None else [store_id]
+    rows = await scoped(here, Filter(order_id, stores, begin, end), who, ask)
+    return pages.page_of(
+        rows, limit, show_refund, lambda one: (one.at.isoformat(), str(one.refund_id))
+    )

@@ -1,0 +1,78 @@
+"""What the money routes share: rights, refusals, and whose rows a caller may see."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from chassis.http import pages
+from chassis.http.auth import Principal, allow
+from chassis.runtime import Runtime
+from contracts.identity import Right
+from fastapi import Query
+from pydantic import AwareDatetime
+
+from billing.accounts import domain, store
+from billing.accounts.store import Filter
+
+REFUSALS: dict[type[Exception], int] = {
+    domain.UnknownOrder: 422,
+    domain.UnknownStore: 422,
+    domain.UnknownDocument: 422,
+    domain.DocumentIsCancelled: 409,
+    domain.TooManyDecimals: 422,
+    domain.MoreThanRefundable: 422,
+    domain.RefundedAlready: 409,
+    domain.IdTaken: 409,
+}
+UNKNOWN = (domain.UnknownOrder, domain.UnknownStore)
+
+Reader = Annotated[Principal, allow(Right.MONEY_READ)]
+Taker = Annotated[Principal, allow(Right.MONEY_TAKE)]
+Returner = Annotated[Principal, allow(Right.MONEY_RETURN)]
+
+
+def readable(wanted: Filter, who: Principal, order_store: UUID | None) -> Filter:
+    """An order of the caller's stores is seen whole; else only what the own stores took."""
+    if who.store_ids is None or (order_store is not None and who.sees(order_store)):
+        return wanted
+    if wanted.stores is not None:
+        for store_id in wanted.stores:
+            who.require_store(store_id, "The store")
+        return wanted
+    return replace(wanted, stores=sorted(who.store_ids))
+
+
+List = Callable[[Filter], Awaitable[Sequence[Any]]]
+
+
+async def scoped(here: Runtime, wanted: Filter, who: Principal, ask: List) -> Sequence[Any]:
+    """The rows that the caller may see; 404 for an order of stores that are not the caller's."""
+    order_store = None
+    if wanted.order_id is not None:
+        async with here.db.reading() as tx:
+            account = await store.find_account(tx, wanted.order_id)
+        if account is None or account.store_id is None:
+            return []
+        order_store = account.store_id
+    rows = await ask(readable(wanted, who, order_store))
+    if not rows and order_store is not None:
+        who.require_store(order_store, "The order")
+    return rows
+
+
+def time_after(cursor: str | None) -> tuple[datetime, UUID] | None:
+    values = pages.after(cursor, 2)
+    if values is None:
+        return None
+    try:
+        return datetime.fromisoformat(values[0]), UUID(values[1])
+    except ValueError as error:
+        raise pages.BadCursor(
+            "Take next_cursor of the page before as it is.", pointer="query/cursor"
+        ) from error
+
+
+From = Annotated[AwareDatetime | None, Query(alias="from")]
+To = Annotated[AwareDatetime | None, Query(alias="to")]
