@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-import fake_data as data
-from fake_data import Json, id_of, iso, money
+from . import fake_data as data
+from .fake_data import Json, id_of, iso, money
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from joserfc import jwt

@@ -151,7 +151,7 @@ def asyncapi() -> str:
         description="Facts, states and commands on the bus, as CloudEvents in binary mode.",
         schema_version="3.0.0",
     )
-    return str(specification.to_json())
+    return str(specification.to_specification().to_json())
 
 
 @cache

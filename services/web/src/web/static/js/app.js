@@ -2,6 +2,7 @@
 import { readScanner } from "./scanner.js";
 import { startLive } from "./live.js";
 import { startJournal } from "./journal.js";
+import { known } from "./locale.js";
 
 const REFRESH_MS = 400;
 
@@ -71,6 +72,7 @@ function startSearch() {
 }
 
 function startTimes() {
+  if (!known) return; // The times stay as the server wrote them.
   const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
   const steps = [[60, "second"], [3600, "minute"], [86400, "hour"], [30 * 86400, "day"]];
   const sizes = { second: 1, minute: 60, hour: 3600, day: 86400 };

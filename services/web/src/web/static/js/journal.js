@@ -1,5 +1,6 @@
 // The journal: rows by keyboard, totals of what is selected, saved views, live rows that stay put.
 import { plain, units } from "./decimal.js";
+import { money } from "./locale.js";
 
 const VIEWS = "holdfast.views";
 const AHEAD_MS = 300;
@@ -50,11 +51,11 @@ function startTotals(table) {
       for (const name of Object.keys(sum)) sum[name] += units(dataset[name]);
       sums.set(dataset.currency, sum);
     }
-    const format = (value, currency) => new Intl.NumberFormat(document.documentElement.lang, { style: "currency", currency }).format(plain(value, 2));
+    const format = (value, currency) => money(plain(value, 2), currency, 2);
     bar.textContent = [
       `${words.selected}: ${chosen.length}`,
       ...[...sums].map(([currency, sum]) => ["total", "paid", "due"].map((name) => `${bar.dataset[name]} ${format(sum[name], currency)}`).join(" · ")),
-    ].join(" — ");
+    ].join(" | ");
   };
   table.addEventListener("change", (event) => {
     if (event.target === all) boxes().forEach((box) => { box.checked = all.checked; });

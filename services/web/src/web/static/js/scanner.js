@@ -1,9 +1,11 @@
 // A scanner is a keyboard that types without pause and ends with Enter. It is read by event.code,
 // the place of the key, because a Kazakh or French layout turns the same key into a letter.
 const GAP_MS = 45; // Keys that follow this closely wait: they may be a scanner's.
-const RUN_GAP_MS = 160; // A busy computer stalls even a scanner for a moment.
-const MEAN_GAP_MS = 50; // Nobody types four keys and Enter as fast as this.
+const RUN_GAP_MS = 250; // A busy computer stalls even a scanner for a moment.
 const LENGTH_MIN = 4;
+const MEAN_GAP_MS = 40; // Nobody types four keys and Enter as fast as this,
+const LONG_MEAN_GAP_MS = 90; // nor a long number as fast as this.
+const LONG_NUMBER = /\d.*\d.*\d.*\d.*\d.*\d/;
 const PUNCTUATION = {
   Minus: ["-", "_"], Period: [".", ">"], Slash: ["/", "?"], Equal: ["=", "+"], Space: [" ", " "],
   NumpadSubtract: ["-", "-"], NumpadAdd: ["+", "+"], NumpadDecimal: [".", "."], NumpadDivide: ["/", "/"],
@@ -61,9 +63,10 @@ class Run {
   }
 
   endsAsScan(event) {
-    const { length } = this.text;
-    return length >= LENGTH_MIN && event.timeStamp - this.last <= RUN_GAP_MS &&
-      (event.timeStamp - this.first) / length <= MEAN_GAP_MS;
+    const { text } = this;
+    if (text.length < LENGTH_MIN || event.timeStamp - this.last > RUN_GAP_MS) return false;
+    const mean = (event.timeStamp - this.first) / text.length;
+    return mean <= MEAN_GAP_MS || (mean <= LONG_MEAN_GAP_MS && LONG_NUMBER.test(text));
   }
 
   /** The field as it was: the scanner only happened to type into it. */
