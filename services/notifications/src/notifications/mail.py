@@ -1,0 +1,147 @@
+"""One connection to the mail server: how an e-mail is made, handed over, and what came of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from email.errors import MessageError
+from email.message import EmailMessage
+from email.policy import SMTP as WIRE
+from email.utils import format_datetime, parseaddr
+
+import structlog
+from aiosmtplib import (
+    SMTP,
+    SMTPDataError,
+    SMTPException,
+    SMTPNotSupported,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPSenderRefused,
+)
+
+from notifications.handlers import ERASED
+from notifications.messages import DueMail, Outcome
+from notifications.settings import Settings
+
+log = structlog.get_logger()
+AGAIN_FIRST = timedelta(minutes=1)
+AGAIN_MAX = timedelta(hours=1)
+DOUBLINGS_MAX = 12
+CLOSING = 421  # The server ends the connection: nothing is wrong with the message.
+TOO_LARGE = 552
+PERMANENT = range(500, 600)
+
+
+class MailServerAway(Exception):
+    """The mail server cannot be reached, or refuses us rather than one message."""
+
+
+def compose(mail: DueMail, settings: Settings) -> bytes:
+    """The e-mail as it travels.
+
+    Its Message-ID follows from the message's id alone, so a second handing over is the same mail
+    to whoever receives it. Raises ValueError when it cannot be addressed.
+    """
+    assert mail.address is not None
+    message = EmailMessage(policy=WIRE if mail.address.isascii() else WIRE.clone(utf8=True))
+    domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
+    message["Message-ID"] = f"<{mail.id}@{domain}>"
+    message["From"] = settings.mail_from
+    message["To"] = mail.address
+    message["Subject"] = mail.subject
+    message["Date"] = format_datetime(mail.at)
+    message["Content-Language"] = mail.language
+    message["Auto-Submitted"] = "auto-generated"  # No holiday note comes back.
+    message.set_content(mail.body, cte="quoted-printable")
+    if mail.html is not None:
+        message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    return message.as_bytes()
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[SMTP]:
+    """A connection that is ready to take e-mails; MailServerAway when there is none."""
+    client = SMTP(
+        hostname=settings.smtp_host,
+        port=settings.smtp_port,
+        username=settings.smtp_user,
+        password=settings.smtp_password,
+        use_tls=settings.smtp_tls == "tls",
+        start_tls=settings.smtp_tls == "starttls",
+        timeout=settings.mail_timeout_s,
+    )
+    try:
+        await client.connect()
+    except (SMTPException, OSError) as error:
+        client.close()
+        raise MailServerAway(_what(error)) from error
+    try:
+        yield client
+    finally:
+        await _leave(client)
+
+
+async def _leave(client: SMTP) -> None:
+    try:
+        if client.is_connected:
+            await client.quit()
+    except (SMTPException, OSError) as error:
+        log.info("the mail server did not say goodbye", error=_what(error))
+    finally:
+        client.close()
+
+
+async def hand_over(client: SMTP, mail: DueMail, settings: Settings, now: datetime) -> Outcome:
+    """Hand one e-mail to the server; MailServerAway when that fails through no fault of it."""
+    if mail.address is None:
+        return Outcome(mail, "failed", ERASED, tried=False)
+    sender = parseaddr(settings.mail_from)[1]
+    options = [] if mail.address.isascii() else ["SMTPUTF8"]
+    try:
+        content = compose(mail, settings)
+        await client.sendmail(sender, [mail.address], content, mail_options=options)
+    except SMTPSenderRefused as error:
+        if error.code == TOO_LARGE:
+            return Outcome(mail, "failed", _reason(error))
+        raise MailServerAway(f"it does not take mail from us ({error.code})") from error
+    except SMTPRecipientsRefused as error:
+        return _refused(mail, error.recipients[0], settings, now)
+    except SMTPDataError as error:
+        return _refused(mail, error, settings, now)
+    except (SMTPNotSupported, MessageError, ValueError):
+        # The server takes no such address, or it is none: another try would end alike.
+        return Outcome(mail, "failed", "the address cannot be written to")
+    except (SMTPException, OSError) as error:
+        raise MailServerAway(_what(error)) from error
+    return Outcome(mail, "sent")
+
+
+def _refused(
+    mail: DueMail, error: SMTPResponseException, settings: Settings, now: datetime
+) -> Outcome:
+    if error.code == CLOSING:
+        raise MailServerAway(_what(error)) from error
+    if error.code in PERMANENT:
+        return Outcome(mail, "failed", _reason(error))
+    if now - mail.at > timedelta(days=settings.mail_give_up_days):
+        return Outcome(mail, "failed", f"{_reason(error)}, for {settings.mail_give_up_days} days")
+    return Outcome(mail, "queued", _reason(error), again_at=now + pause_after(mail.attempts))
+
+
+def pause_after(attempts: int, first: timedelta = AGAIN_FIRST) -> timedelta:
+    """How long a message rests after so many attempts before this one: doubling to an hour."""
+    pause: timedelta = first * 2 ** min(attempts, DOUBLINGS_MAX)
+    return min(pause, AGAIN_MAX)
+
+
+def _reason(error: SMTPResponseException) -> str:
+    """The codes only: the server's sentence often repeats the address."""
+    detail = error.message.split(" ")[0]
+    codes = f"{error.code} {detail}" if detail.replace(".", "").isdigit() else f"{error.code}"
+    return f"the mail server refused it ({codes})"
+
+
+def _what(error: Exception) -> str:
+    """The error for the log, without the server's words."""
+    code = getattr(error, "code", None)
+    return type(error).__name__ if code is None else f"{type(error).__name__} {code}"
