@@ -8,7 +8,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from socket import socket
-from typing import Any, cast
+from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -36,7 +36,7 @@ class Mailbox:
         """The subjects that a mailbox shows."""
         return list({mail["Message-ID"]: mail["Subject"] for mail in self.accepted}.values())
 
-    async def handle_EHLO(
+    async def handle_EHLO(  # noqa: N802 - the library's name
         self,
         server: SMTP,
         session: Session,
@@ -48,7 +48,7 @@ class Mailbox:
         session.host_name = hostname
         return responses
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 - the library's name
         self,
         server: SMTP,
         session: Session,
@@ -59,11 +59,13 @@ class Mailbox:
         envelope.rcpt_tos.append(address)
         return self.answers.get(address, "250 OK")
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802 - the library's name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         if self.data_answers:
             return self.data_answers.pop(0)
         content = envelope.original_content or b""
-        self.accepted.append(cast(EmailMessage, message_from_bytes(content, policy=default)))
+        self.accepted.append(message_from_bytes(content, policy=default))
         if self.kills is not None:
             os.kill(self.kills, signal.SIGKILL)
             self.kills = None

@@ -55,7 +55,7 @@ async def mails(desk: Bench, order: Purchase) -> list[tuple[str, str | None]]:
 
 
 def body(mail: EmailMessage, kind: str) -> str:
-    part = mail.get_body((kind,))  # type: ignore[arg-type]
+    part = mail.get_body((kind,))
     assert part is not None
     return str(part.get_content())
 
@@ -128,13 +128,15 @@ async def test_the_sender_goes_on_by_itself(desk: Bench, db: Database) -> None:
     order, port, mailbox = Purchase(), free_port(), Mailbox()
     await desk.deliver(order.card(), order.placed())
     runtime = Runtime(settings_for(db, port), db, None, {})
+
+    async def all_sent() -> bool | None:
+        return await mails(desk, order) == [("sent", None)] or None
+
     sending = asyncio.create_task(send_for_ever(runtime))
     try:
         await asyncio.sleep(0)
         with mail_server(port, mailbox):
-            async with asyncio.timeout(20):
-                while await mails(desk, order) != [("sent", None)]:
-                    await asyncio.sleep(0.05)
+            assert await db.wait_until([], all_sent, seconds=20)
     finally:
         sending.cancel()
     assert mailbox.shown == ["Order 10045 has been accepted"]

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 from chassis.database import Database
@@ -51,8 +52,8 @@ async def test_each_step_of_an_order_is_told_in_the_customers_language(desk: Ben
     """From placing to closing the customer reads each step, once a channel, in Finnish."""
     order = Purchase()
     await desk.deliver(order.card(language="fi"), order.placed())
-    half = {"paid": Decimal("500.00"), "financial_status": "partly_paid"}
-    done = {"paid": Decimal("1000.00"), "financial_status": "paid"}
+    half: dict[str, Any] = {"paid": Decimal("500.00"), "financial_status": "partly_paid"}
+    done: dict[str, Any] = {"paid": Decimal("1000.00"), "financial_status": "paid"}
     await desk.deliver(
         order.progressed(status="in_progress"),
         order.progressed(status="ready"),
@@ -79,7 +80,8 @@ async def test_a_fact_with_two_changes_is_one_message_that_tells_both(desk: Benc
     """Closed and paid by one payment: the subject says closed, the text says what was paid."""
     order = Purchase()
     await desk.deliver(order.card(), order.placed())
-    paid = {"paid": Decimal("1000.00"), "financial_status": "paid", "status": "closed"}
+    paid: dict[str, Any] = {"paid": Decimal("1000.00"), "financial_status": "paid"}
+    paid["status"] = "closed"
     await desk.deliver(order.progressed(("status", "financial_status"), shipped=5, **paid))
     [closed] = [
         one
@@ -104,7 +106,7 @@ async def test_facts_that_overtake_the_card_wait_for_it(desk: Bench) -> None:
 async def test_what_waited_tells_of_its_own_moment(desk: Bench) -> None:
     """A message made late still shows the amounts of the change that it tells of."""
     order = Purchase()
-    paid = {"paid": Decimal("1000.00"), "financial_status": "paid"}
+    paid: dict[str, Any] = {"paid": Decimal("1000.00"), "financial_status": "paid"}
     await desk.deliver(order.placed(), order.progressed(("financial_status",), **paid))
     await desk.deliver(order.card(), version=1)
     mails = [one for one in await told(desk, order.order_id) if one["channel"] == "email"]

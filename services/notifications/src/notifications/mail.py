@@ -43,6 +43,8 @@ def compose(mail: DueMail, settings: Settings) -> bytes:
     to whoever receives it. Raises ValueError when it cannot be addressed.
     """
     assert mail.address is not None
+    if "@" not in mail.address or parseaddr(mail.address)[1] != mail.address:
+        raise ValueError("not one address")  # The text of it stays out of logs.
     message = EmailMessage(policy=WIRE if mail.address.isascii() else WIRE.clone(utf8=True))
     domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
     message["Message-ID"] = f"<{mail.id}@{domain}>"
@@ -50,11 +52,11 @@ def compose(mail: DueMail, settings: Settings) -> bytes:
     message["To"] = mail.address
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(mail.at)
-    message["Content-Language"] = mail.language
     message["Auto-Submitted"] = "auto-generated"  # No holiday note comes back.
     message.set_content(mail.body, cte="quoted-printable")
     if mail.html is not None:
         message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    message["Content-Language"] = mail.language  # Last: a new content drops it.
     return message.as_bytes()
 
 
