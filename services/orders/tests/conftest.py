@@ -1,5 +1,6 @@
 """A store, its warehouse, items and customers to take orders with."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -7,14 +8,22 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from chassis.database import Database
 from chassis.ids import uuid7
-from chassis.testing import Bench, bench, migrated_template, scratch_database
+from chassis.testing import (
+    Bench,
+    bench,
+    migrated_template,
+    postgres_url,
+    scratch_database,
+)
 from contracts.billing import PaymentPosted, RefundPosted
 from contracts.inventory import HoldLine, HoldsDecided, StoreState, Warehouse
 from contracts.shipping import ShipmentPosted, ShipmentPosting, ShippedLine
 from orders.app import service
+from sqlalchemy.engine import make_url
 
 STORE = UUID("01900000-0000-7000-8000-00000000a001")
 OTHER_STORE = UUID("01900000-0000-7000-8000-00000000a002")
@@ -29,19 +38,38 @@ def template() -> Iterator[str]:
     yield from migrated_template("orders", Path(__file__).parents[1])
 
 
-@pytest.fixture
-async def db(template: str) -> AsyncIterator[Database]:
-    async with scratch_database(template) as db:
-        yield db
+@pytest.fixture(scope="session")
+def shop_template(template: str) -> Iterator[str]:
+    """A database that knows two stores and two items, to copy for each test."""
+    name = f"{template}_shop"
+    asyncio.run(_execute(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    try:
+        asyncio.run(_stock(name))
+        yield name
+    finally:
+        asyncio.run(_execute(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-@pytest.fixture
-async def shop(db: Database) -> AsyncIterator[Bench]:
-    """The service, knowing two stores and three items."""
+async def _execute(statement: str) -> None:
+    connection = await asyncpg.connect(postgres_url())
+    await connection.execute(statement)
+    await connection.close()
+
+
+async def _stock(name: str) -> None:
+    url = make_url(postgres_url()).set(database=name, drivername="postgresql+asyncpg")
+    db = Database(url.render_as_string(hide_password=False), "test")
     async with bench(service, db) as running:
         await running.deliver(store_state(STORE, "S1", MAIN, TEMPORARY), store_state())
         for sku, unit, price in (("TEA", "piece", "200"), ("RICE", "kg", "1.2345")):
             await add_item(running, sku, unit, price)
+    await db.close()
+
+
+@pytest.fixture
+async def shop(shop_template: str) -> AsyncIterator[Bench]:
+    """The service, knowing two stores and two items."""
+    async with scratch_database(shop_template) as db, bench(service, db) as running:
         yield running
 
 

@@ -46,6 +46,8 @@ CREATE TABLE order_history (
   by TEXT NOT NULL,
   what TEXT NOT NULL,
   detail TEXT NOT NULL,
+  status TEXT NOT NULL,
+  financial_status TEXT NOT NULL,
   PRIMARY KEY (order_id, version)
 );
 CREATE TABLE order_lines (

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version, set_etag
-from chassis.http.fields import Body, Code, Currency, Exact, Figure, Text, UnitPrice
+from chassis.http.fields import Body, Code, Currency, Exact, Figure, LongText, Text, UnitPrice
 from chassis.http.idempotency import Keyed, claim
-from chassis.http.pages import Cursor, Limit, Page, after, page_of
+from chassis.http.pages import BadCursor, Cursor, Limit, Page, after, page_of
 from chassis.http.problems import NotFound
 from chassis.runtime import Here
 from contracts.identity import Right
@@ -86,21 +86,25 @@ async def add_item(
 async def list_items(
     who: Annotated[Principal, allow(Right.ITEMS_READ)],
     here: Here,
-    q: Annotated[str | None, Query(max_length=200, description="Beginnings of words.")] = None,
-    barcode: Annotated[str | None, Query(max_length=64)] = None,
+    q: Annotated[LongText | None, Query(description="Beginnings of words.")] = None,
+    barcode: Annotated[LongText | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ItemAnswer]:
     """Find items by SKU, name or barcode."""
     begin = after(cursor, 1)
+    if begin is not None and not begin[0].isprintable():
+        raise BadCursor("Take next_cursor of the page before as it is.")
     async with here.db.reading() as tx:
-        rows = await store.search(tx, q, barcode, begin[0] if begin else None, limit + 1)
+        rows = await store.search(
+            tx, q or None, barcode or None, begin[0] if begin else None, limit + 1
+        )
     return page_of(rows, limit, show, lambda item: [item.sku])
 
 
 @router.get("/items/{sku}")
 async def get_item(
-    sku: str, who: Annotated[Principal, allow(Right.ITEMS_READ)], here: Here, response: Response
+    sku: Code, who: Annotated[Principal, allow(Right.ITEMS_READ)], here: Here, response: Response
 ) -> ItemAnswer:
     """One item."""
     async with here.db.reading() as tx:
@@ -113,7 +117,7 @@ async def get_item(
 
 @router.patch("/items/{sku}")
 async def change_item(
-    sku: str,
+    sku: Code,
     body: ItemChange,
     who: Annotated[Principal, allow(Right.ITEMS_WRITE)],
     here: Here,

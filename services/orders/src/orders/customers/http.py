@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version, set_etag
-from chassis.http.fields import Body, Code, Text
+from chassis.http.fields import Body, Code, LongText, Text
 from chassis.http.idempotency import Keyed, claim
 from chassis.http.pages import BadCursor, Cursor, Limit, Page, after, page_of
 from chassis.http.problems import NotFound
@@ -21,7 +21,7 @@ from orders.customers.domain import Customer
 
 router = APIRouter(tags=["customers"])
 Phone = Annotated[str, StringConstraints(pattern=r"^[0-9+() ./-]{4,32}$")]
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}$")]
+Email = Annotated[Text, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,135}$")]
 Language = Literal["en", "ru", "bg", "fi", "kk"]
 NOT_FOUND = "The customer was not found: check the id."
 
@@ -96,8 +96,7 @@ async def list_customers(
     who: Annotated[Principal, allow(Right.CUSTOMERS_READ)],
     here: Here,
     q: Annotated[
-        str | None,
-        Query(max_length=200, description="Last telephone digits, card number, or a name."),
+        LongText | None, Query(description="Last telephone digits, card number, or a name.")
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -106,7 +105,7 @@ async def list_customers(
     begin = after(cursor, 1)
     async with here.db.reading() as tx:
         try:
-            rows = await store.search(tx, q, begin[0] if begin else None, limit + 1)
+            rows = await store.search(tx, q or None, begin[0] if begin else None, limit + 1)
         except ValueError as error:
             raise BadCursor("Take next_cursor of the page before as it is.") from error
     return page_of(rows, limit, show, lambda customer: [str(customer.id)])

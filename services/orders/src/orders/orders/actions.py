@@ -18,9 +18,10 @@ def agree(order: Order, by: str, now: datetime) -> Happening:
         raise refused.AlreadyAgreed("The order is agreed already: nothing needs to be done.")
     order.agreed = True
     order.edition += 1
-    if order.revision == 0:
+    asks = order.revision == 0
+    if asks:
         _ask_afresh(order, now)
-    return Happening(What.AGREED, by, now, settle(order))
+    return Happening(What.AGREED, by, now, settle(order), asks=asks)
 
 
 def cancel(order: Order, by: str, now: datetime, reason: str) -> Happening | None:
@@ -32,9 +33,8 @@ def cancel(order: Order, by: str, now: datetime, reason: str) -> Happening | Non
     _require_open(order)
     order.cancelled = True
     order.edition += 1
-    if order.holding:
-        order.ask(now, holding=False)
-    return Happening(What.CANCELLED, by, now, settle(order), reason)
+    asks = _release(order, now)
+    return Happening(What.CANCELLED, by, now, settle(order), reason, asks)
 
 
 def close(order: Order, by: str, now: datetime, reason: str) -> Happening:
@@ -47,9 +47,8 @@ def close(order: Order, by: str, now: datetime, reason: str) -> Happening:
     order.edition += 1
     for line in order.lines:
         _set_quantity(order, line, line.gone)
-    if order.holding:
-        order.ask(now, holding=False)
-    return Happening(What.CLOSED, by, now, settle(order), reason)
+    asks = _release(order, now)
+    return Happening(What.CLOSED, by, now, settle(order), reason, asks)
 
 
 def mark(order: Order, by: str, now: datetime, reason: str) -> Happening | None:
@@ -61,9 +60,8 @@ def mark(order: Order, by: str, now: datetime, reason: str) -> Happening | None:
         raise refused.MoneyKept("Money is kept for the order: refund it first.")
     order.marked = True
     order.edition += 1
-    if order.holding:
-        order.ask(now, holding=False)
-    return Happening(What.MARKED, by, now, settle(order), reason)
+    asks = _release(order, now)
+    return Happening(What.MARKED, by, now, settle(order), reason, asks)
 
 
 def restore(order: Order, by: str, now: datetime) -> Happening:
@@ -73,9 +71,10 @@ def restore(order: Order, by: str, now: datetime) -> Happening:
     order.marked = False
     order.edition += 1
     wants = order.agreed or order.first_status != "draft"
-    if wants and order.status not in FINISHED:
+    asks = wants and order.status not in FINISHED
+    if asks:
         _ask_afresh(order, now)
-    return Happening(What.RESTORED, by, now, settle(order))
+    return Happening(What.RESTORED, by, now, settle(order), asks=asks)
 
 
 def change_line(
@@ -97,7 +96,7 @@ def change_line(
     if quantity is None and unit_price is None:
         raise refused.NothingToChange("Send a quantity or a unit_price.", "/quantity")
     before = f"{line.quantity:f} × {line.unit_price:f}"
-    wanted = line.quantity
+    wanted, revision = line.quantity, order.revision
     if unit_price is not None and unit_price != line.unit_price:
         _check_price(line, unit_price)
         line.unit_price = tidy_price(unit_price, order.currency)
@@ -117,7 +116,8 @@ def change_line(
     order.edition += 1
     changed = settle(order)
     told = () if order.marked else ("lines", *changed)
-    return Happening(What.LINES_CHANGED, by, now, told, f"{line.sku}: {before} → {after}")
+    detail = f"{line.sku}: {before} → {after}"
+    return Happening(What.LINES_CHANGED, by, now, told, detail, order.revision != revision)
 
 
 def _check_price(line: Line, unit_price: Decimal) -> None:
@@ -150,6 +150,14 @@ def _set_quantity(order: Order, line: Line, quantity: Decimal) -> None:
         line.amount = line.shipped_amount
     else:
         line.amount = line_amount(quantity, line.unit_price, order.currency)
+
+
+def _release(order: Order, now: datetime) -> bool:
+    """Give back what was asked for; False when nothing was."""
+    if not order.holding:
+        return False
+    order.ask(now, holding=False)
+    return True
 
 
 def _ask_afresh(order: Order, now: datetime) -> None:

@@ -60,6 +60,8 @@ class HistoryShown(BaseModel):
     by: str
     what: str
     detail: str
+    status: str
+    financial_status: str
 
 
 class OrderShown(BaseModel):
@@ -94,7 +96,7 @@ class OrderShown(BaseModel):
 
 
 def show(order: Order, card_name: str | None, history: Iterable[Any], now: datetime) -> OrderShown:
-    """The order as it is now; `history` has rows with at, by, what and detail."""
+    """The order as it is now; `history` has its rows."""
     money = order.currency
     awaited, since = waits_for(order, now)
     return OrderShown(
@@ -129,7 +131,17 @@ def show(order: Order, card_name: str | None, history: Iterable[Any], now: datet
 
 def show_new(order: Order, card_name: str | None, happening: Happening) -> OrderShown:
     """An order that was placed this moment."""
-    return show(order, card_name, [happening], happening.at)
+    shown = show(order, card_name, (), happening.at)
+    placed = HistoryShown(
+        at=happening.at,
+        by=happening.by,
+        what=happening.what.value,
+        detail=happening.detail,
+        status=order.status,
+        financial_status=order.financial_status,
+    )
+    shown.history.append(placed)
+    return shown
 
 
 def for_the_customer(shown: OrderShown) -> OrderShown:

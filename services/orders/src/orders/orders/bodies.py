@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from chassis.http.fields import (
@@ -68,10 +68,10 @@ class OrderBody(Body):
     customer_id: UUID | None = None
     customer_name: Text | None = None
     currency: Currency | None = None
-    lines: Annotated[tuple[LineBody, ...], Field(min_length=1, max_length=LINES_MAX)]
+    lines: Annotated[list[LineBody], Field(min_length=1, max_length=LINES_MAX)]
     hold: HoldBody
     prepayment: AmountOrZero | None = None
-    terms: Annotated[tuple[TermBody, ...], Field(max_length=TERMS_MAX)] = ()
+    terms: Annotated[list[TermBody], Field(max_length=TERMS_MAX)] = Field(default_factory=list)
     notify: bool = True
     draft: bool = False
 
@@ -103,12 +103,12 @@ class OrderBody(Body):
 
 
 class MemberBody(Body):
-    key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
-    order: OrderBody
+    key: Annotated[str, StringConstraints(pattern=r"^[!-~][ -~]{0,254}$")]
+    order: dict[str, Any] = Field(description="As the body of POST /orders.")
 
 
 class BatchBody(Body):
-    orders: Annotated[tuple[MemberBody, ...], Field(min_length=1, max_length=BATCH_MAX)]
+    orders: Annotated[list[MemberBody], Field(min_length=1, max_length=BATCH_MAX)]
 
 
 class ReasonBody(Body):

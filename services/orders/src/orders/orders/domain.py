@@ -31,6 +31,7 @@ class What(StrEnum):
     PAYMENT_CANCELLED = "payment_cancelled"
     REFUND_POSTED = "refund_posted"
     HAND_OVER_SETTLED = "hand_over_settled"
+    ASKED_AGAIN = "asked_again"
 
 
 @dataclass(slots=True)
@@ -191,13 +192,17 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that happened to an order; each is one fact and one row of its history."""
+    """Something that happened to an order; each is one fact and one row of its history.
+
+    changed: what the customer is told of. asks: inventory is given a new command for it.
+    """
 
     what: What
     by: str
     at: datetime
     changed: tuple[str, ...] = ()
     detail: str = ""
+    asks: bool = False
     payment: Payment | None = None
 
 

@@ -112,7 +112,7 @@ def hear_of_account(order: Order, told: AccountTold) -> list[Happening]:
     moved = told.what is not What.HAND_OVER_SETTLED
     if not moved and not changed and (order.paid, order.refunded) == before:
         return []
-    return [Happening(told.what, told.by, told.at, changed, told.detail, told.payment)]
+    return [Happening(told.what, told.by, told.at, changed, told.detail, payment=told.payment)]
 
 
 def hear_of_shipment(order: Order, told: ShipmentTold) -> list[Happening]:
@@ -151,7 +151,7 @@ def _void_cancel(order: Order, at: datetime) -> list[Happening]:
     order.edition += 1
     order.ask(at, holding=True)
     order.asked_revision = order.revision
-    return [Happening(What.CANCEL_VOIDED, "orders", at, (), "goods had left already")]
+    return [Happening(What.CANCEL_VOIDED, "orders", at, (), "goods had left already", True)]
 
 
 def _progress(order: Order) -> list[tuple[Decimal, Decimal, Decimal]]:

@@ -66,27 +66,19 @@ async def _place(
     wishes = [command.wish for command in commands]
     known, numbers = await place_store.references(tx, wishes, currency)
     tried = [_try(wish, known, number) for wish, number in zip(wishes, numbers, strict=True)]
-    new, keys = [], set()
-    for command, taken in zip(commands, tried, strict=True):
-        key = (command.call.principal, command.call.key)
-        if isinstance(taken, Taken) and key not in keys:
-            keys.add(key)
-            new.append(_new_order(command.call, taken))
-    written = await place_store.place(tx, new, PLACED_STATUS) if new else set()
-    again = [
-        (command.call.principal, command.call.key)
-        for command, taken in zip(commands, tried, strict=True)
-        if not (isinstance(taken, Taken) and taken.order.id in written)
-    ]
+    new = _first_of_each_key(commands, tried)
+    written = await place_store.place(tx, list(new.values()), PLACED_STATUS) if new else set()
+    done = {n for n, one in new.items() if one.order.id in written}
+    again = [(c.call.principal, c.call.key) for n, c in enumerate(commands) if n not in done]
     kept = await place_store.kept(tx, again)
     answers: list[Answer] = []
-    for command, taken in zip(commands, tried, strict=True):
+    for n, (command, taken) in enumerate(zip(commands, tried, strict=True)):
         call = command.call
         row = kept.get((call.principal, call.key))
-        if isinstance(taken, Taken) and taken.order.id in written:
-            card = taken.order.customer_id
+        if n in done:
+            order, card = new[n].order, new[n].order.customer_id
             name = known.customer_names[card] if card else None
-            answers.append(Placed(taken.order, taken.happening, name))
+            answers.append(Placed(order, new[n].happening, name))
         elif row is not None:
             answers.append(answer_kept(call, row.fingerprint, row.status, row.subject))
         elif isinstance(taken, Refused):
@@ -94,6 +86,20 @@ async def _place(
         else:
             answers.append(await _existing(tx, command, known))
     return answers
+
+
+def _first_of_each_key(
+    commands: Sequence[PlaceOrder], tried: Sequence[Taken | Refused | None]
+) -> dict[int, place_store.NewOrder]:
+    """What is to be written, by its place among the commands: a key that comes twice, once."""
+    new: dict[int, place_store.NewOrder] = {}
+    keys: set[tuple[str, str]] = set()
+    for n, (command, taken) in enumerate(zip(commands, tried, strict=True)):
+        key = (command.call.principal, command.call.key)
+        if isinstance(taken, Taken) and key not in keys:
+            keys.add(key)
+            new[n] = _new_order(command.call, taken)
+    return new
 
 
 def _try(wish: Wish, known: Known, number: str) -> Taken | Refused | None:
@@ -157,14 +163,15 @@ async def hear_news(tx: AsyncConnection, news: Sequence[tuple[UUID, Told, str | 
     """Take in what other services said of orders: (order, what, its trace), in their order."""
     orders = await store.load(tx, {id for id, _, _ in news}, lock=True)
     said: list[Said] = []
-    history: list[tuple[Order, int, Happening]] = []
+    history: list[store.Entry] = []
     for id, told, trace in news:
         if id not in orders:
             raise UnknownOrder(f"{id} is no order of ours")
         more, rows = _report(orders[id], hear(orders[id], told), trace)
         said += more
         history += rows
-    await store.save(tx, list(orders.values()), history)
+    changed = {id for id, told, _ in news if not isinstance(told, ShipmentTold) or told.parts}
+    await store.save(tx, [order for id, order in orders.items() if id in changed], history)
     await store.save_postings(tx, *_postings(news))
     await outbox.say(tx, said)
 
@@ -176,7 +183,7 @@ class UnknownOrder(Exception):
 async def repeat_commands(tx: AsyncConnection, now: datetime, after: timedelta) -> int:
     """Give the commands again that inventory did not answer in time; how many."""
     orders = await store.overdue(tx, now - after, REPEATED_MAX)
-    reminder = Happening(What.PLACED, "orders", now)
+    reminder = Happening(What.ASKED_AGAIN, "orders", now, asks=True)
     commands = [process.repeat(order, reminder) for order in orders.values()]
     await outbox.say(tx, [Said(command) for command in commands if command is not None])
     await store.asked_again(tx, orders.keys(), now)
@@ -185,13 +192,13 @@ async def repeat_commands(tx: AsyncConnection, now: datetime, after: timedelta) 
 
 def _report(
     order: Order, happenings: Iterable[Happening], trace: str | None
-) -> tuple[list[Said], list[tuple[Order, int, Happening]]]:
+) -> tuple[list[Said], list[store.Entry]]:
     """Each happening is one fact, one row of history, and the process's commands."""
     said: list[Said] = []
-    history: list[tuple[Order, int, Happening]] = []
+    history: list[store.Entry] = []
     for happening in happenings:
         order.version += 1
-        history.append((order, order.version, happening))
+        history.append(store.history_row(order, happening))
         said.append(Said(messages.fact_of(order, happening), order.version, trace=trace))
         said += [Said(command, trace=trace) for command in process.commands(order, happening)]
     return said, history

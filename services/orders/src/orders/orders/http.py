@@ -1,8 +1,8 @@
 """Taking and changing orders over HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from chassis.gather import Gatherer
@@ -21,7 +21,7 @@ from orders.orders import actions, handlers, journal, store
 from orders.orders.answers import OrderShown, show, show_new
 from orders.orders.bodies import LineChangeBody, OrderBody, ReasonBody
 from orders.orders.domain import Happening, Order
-from orders.orders.handlers import Answer, Placed, PlaceOrder
+from orders.orders.handlers import Placed, PlaceOrder
 from orders.orders.refusals import UnknownReference
 
 router = APIRouter(tags=["orders"])
@@ -48,42 +48,55 @@ def command_of(body: OrderBody, who: Principal, key: str) -> PlaceOrder:
     return PlaceOrder(wish, Call(who.name, key, what))
 
 
-async def read(here: Runtime, id: UUID, who: Principal | None = None) -> OrderShown:
-    """The order with its history; 404 when it is unknown or outside the caller's stores."""
+async def read_all(here: Runtime, ids: Sequence[UUID]) -> dict[UUID, OrderShown]:
+    """The orders with their histories."""
     async with here.db.reading() as tx:
-        order = (await store.load(tx, [id])).get(id)
-        if order is None:
-            raise NotFound(NOT_FOUND)
-        if who is not None:
-            who.require_store(order.store_id, "The order")
-        names = await journal.card_names(tx, [order.customer_id] if order.customer_id else [])
-        history = await store.history_of(tx, id)
-    name = names.get(order.customer_id) if order.customer_id else None
-    return show(order, name, history, datetime.now(UTC))
+        found = await store.load(tx, ids)
+        cards = {order.customer_id for order in found.values() if order.customer_id}
+        names = await journal.card_names(tx, list(cards))
+        histories = await store.histories(tx, found.keys())
+    now = datetime.now(UTC)
+    return {
+        id: show(o, names.get(o.customer_id) if o.customer_id else None, histories[id], now)
+        for id, o in found.items()
+    }
 
 
-async def until_decided(here: Runtime, id: UUID, wait: float | None) -> bool:
-    """Wait until inventory answered the order's newest command; False when nobody waits."""
-    if not wait:
-        return False
+async def read(here: Runtime, id: UUID, who: Principal | None = None) -> OrderShown:
+    """One of them; 404 when it is unknown or outside the caller's stores."""
+    shown = (await read_all(here, [id])).get(id)
+    if shown is None:
+        raise NotFound(NOT_FOUND)
+    if who is not None:
+        who.require_store(shown.store_id, "The order")
+    return shown
+
+
+async def until_decided(here: Runtime, ids: Sequence[UUID], wait: float | None) -> None:
+    """Wait until inventory answered the newest command of all these orders, or time is up."""
 
     async def probe() -> bool | None:
         async with here.db.reading() as tx:
-            return await store.decided(tx, id) or None
+            return await store.all_decided(tx, ids) or None
 
-    await here.db.wait_until([str(id)], probe, wait)
-    return True
+    if wait and ids:
+        await here.db.wait_until([str(id) for id in ids], probe, wait)
 
 
-async def shown_of(here: Runtime, outcome: Answer, wait: float | None) -> OrderShown:
-    """What to show for a placed order: as it was made, or as it is after the wait."""
-    if isinstance(outcome, Exception):
-        raise outcome
-    id = outcome.order.id if isinstance(outcome, Placed) else UUID(outcome.subject)
-    waited = await until_decided(here, id, wait)
-    if waited or isinstance(outcome, Kept):
-        return await read(here, id)
-    return show_new(outcome.order, outcome.card_name, outcome.happening)
+async def show_outcomes(
+    here: Runtime, outcomes: Sequence[Placed | Kept], wait: float | None
+) -> list[OrderShown]:
+    """What to show for placed orders: as they were made, or as they are after the wait."""
+    ids = [o.order.id if isinstance(o, Placed) else UUID(o.subject) for o in outcomes]
+    await until_decided(here, ids, wait)
+    changed = [id for id, o in zip(ids, outcomes, strict=True) if wait or isinstance(o, Kept)]
+    read = await read_all(here, changed) if changed else {}
+    return [
+        show_new(o.order, o.card_name, o.happening)
+        if isinstance(o, Placed) and id not in read
+        else read[id]
+        for id, o in zip(ids, outcomes, strict=True)
+    ]
 
 
 @router.post("/orders", status_code=201, response_model=OrderShown)
@@ -97,7 +110,8 @@ async def place_order(body: OrderBody, who: Taker, here: Here, key: Keyed, wait:
         return await gatherer.do(command)
 
     outcome = await once_known(here.db, attempt, UnknownReference, wait)
-    return answer(await shown_of(here, outcome, wait), 201)
+    [shown] = await show_outcomes(here, [outcome], wait)
+    return answer(shown, handlers.PLACED_STATUS)
 
 
 @router.patch("/orders/{id}/lines/{line_id}", response_model=OrderShown)
@@ -130,7 +144,8 @@ async def cancel(
     """Cancel an order of which nothing was handed over. Money taken stays until refunded."""
     now, reason = datetime.now(UTC), body.reason if body else ""
     shown = await _act(here, id, who, lambda o: actions.cancel(o, who.name, now, reason), key)
-    if not shown.holds_decided and await until_decided(here, id, wait):
+    if wait and not shown.holds_decided:
+        await until_decided(here, [id], wait)
         shown = await read(here, id)
     return answer(shown)
 
@@ -175,11 +190,11 @@ async def _act(
         who.require_store(order.store_id, "The order")
         return action(order)
 
-    async def work(tx: AsyncConnection) -> Any:
+    async def work(tx: AsyncConnection) -> None:
         if key is not None and await claim(tx, key.of(who), 200, str(id)) is not None:
-            return True
-        return await handlers.act(tx, id, checked)
+            return
+        if await handlers.act(tx, id, checked) is None:
+            raise NotFound(NOT_FOUND)  # Inside, so that the key is not kept.
 
-    if await here.db.run(work) is None:
-        raise NotFound(NOT_FOUND)
+    await here.db.run(work)
     return await read(here, id, who)

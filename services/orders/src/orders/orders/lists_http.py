@@ -7,21 +7,23 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from chassis.http.auth import Principal, allow
-from chassis.http.idempotency import Keyed
+from chassis.http.fields import LongText
+from chassis.http.idempotency import Kept, Keyed
 from chassis.http.pages import BadCursor, Cursor, Limit, Page, after, page_of
-from chassis.http.problems import NotFound, Refusal, as_body, of_refusal
+from chassis.http.problems import NotFound, as_body, of_refusal, validation_errors
 from chassis.http.waiting import KNOWN_DEFAULT_S, Wait, refusal_of, worth_waiting
 from chassis.runtime import Here, Runtime
 from contracts.identity import Right
 from contracts.orders import Channel, FinancialStatus, MainStatus
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel
+from fastapi_problem.error import Problem
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
 from orders.orders import handlers, journal, store
 from orders.orders.answers import OrderShown, for_the_customer, show
-from orders.orders.bodies import BatchBody
-from orders.orders.handlers import Answer, PlaceOrder
-from orders.orders.http import NOT_FOUND, Taker, answer, command_of, read, shown_of
+from orders.orders.bodies import BatchBody, MemberBody, OrderBody
+from orders.orders.handlers import Answer, Placed, PlaceOrder
+from orders.orders.http import NOT_FOUND, Taker, answer, command_of, read, show_outcomes
 from orders.orders.journal import Filters
 from orders.orders.refusals import STATUSES, UnknownReference
 from orders.settings import Settings
@@ -30,6 +32,16 @@ router = APIRouter(tags=["orders"])
 Reader = Annotated[Principal, allow(Right.ORDERS_READ)]
 Owner = Annotated[Principal, allow(Right.OWN_READ)]
 ASK_AGAIN_S = 0.1
+YEARS = range(1971, 9990)
+
+
+def _sensible(time: datetime) -> datetime:
+    if time.year not in YEARS:
+        raise ValueError("Send a time of these centuries.")
+    return time
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_sensible)]
 
 
 class MemberShown(BaseModel):
@@ -47,22 +59,38 @@ class BatchShown(BaseModel):
 @router.post("/orders/batch", response_model=BatchShown)
 async def place_batch(body: BatchBody, who: Taker, here: Here, key: Keyed, wait: Wait) -> Response:
     """Take up to 1,000 orders, each with its own key and its own answer."""
-    commands = [command_of(member.order, who, member.key) for member in body.orders]
-    answers: list[Answer] = [_out_of_scope(who, command) or KeyError() for command in commands]
-    mine = [n for n, found in enumerate(answers) if isinstance(found, KeyError)]
-    outcomes = await _place_known(here, [commands[n] for n in mine], wait)
-    for n, outcome in zip(mine, outcomes, strict=True):
-        answers[n] = outcome
-    shown = [await _member(here, outcome, wait) for outcome in answers]
-    return Response(BatchShown(items=shown).model_dump_json(), media_type="application/json")
+    tried = [_member(who, member) for member in body.orders]
+    commands = [found for found in tried if isinstance(found, PlaceOrder)]
+    outcomes = iter(await _place_known(here, commands, wait))
+    answers = [next(outcomes) if isinstance(found, PlaceOrder) else found for found in tried]
+    done = [found for found in answers if isinstance(found, Placed | Kept)]
+    shown = iter(await show_outcomes(here, done, wait))
+    items = [
+        MemberShown(status=handlers.PLACED_STATUS, order=next(shown))
+        if isinstance(found, Placed | Kept)
+        else _problem(found)
+        for found in answers
+    ]
+    return Response(BatchShown(items=items).model_dump_json(), media_type="application/json")
 
 
-def _out_of_scope(who: Principal, command: PlaceOrder) -> Exception | None:
+def _member(who: Principal, member: MemberBody) -> PlaceOrder | Exception:
+    """The member's command, or why it is none."""
     try:
-        who.require_store(command.wish.store_id, "The store")
+        order = OrderBody.model_validate(member.order)
+        who.require_store(order.store_id, "The store")
+        return command_of(order, who, member.key)
+    except ValidationError as error:
+        errors = validation_errors([{**e, "loc": ("body", *e["loc"])} for e in error.errors()])
+        return Problem(
+            "The request does not fit",
+            type_="invalid-request",
+            status=422,
+            detail=errors[0]["detail"],
+            errors=errors,
+        )
     except NotFound as refusal:
         return refusal
-    return None
 
 
 async def _place_known(
@@ -88,14 +116,11 @@ def _may_come(found: Answer) -> bool:
     return isinstance(found, UnknownReference) and worth_waiting(found.reference)
 
 
-async def _member(here: Runtime, outcome: Answer, wait: float | None) -> MemberShown:
-    if isinstance(outcome, Refusal):
-        return MemberShown(status=outcome.status, problem=as_body(outcome))
-    if isinstance(outcome, Exception):
-        status = STATUSES[type(outcome)]
-        return MemberShown(status=status, problem=as_body(of_refusal(outcome, status)))
-    shown = await shown_of(here, outcome, wait)
-    return MemberShown(status=handlers.PLACED_STATUS, order=shown)
+def _problem(refusal: Exception) -> MemberShown:
+    """A member's refusal, as it would be answered alone."""
+    if not isinstance(refusal, Problem):
+        refusal = of_refusal(refusal, STATUSES[type(refusal)])
+    return MemberShown(status=refusal.status, problem=as_body(refusal))
 
 
 @router.get("/orders", response_model=Page[OrderShown])
@@ -107,11 +132,9 @@ async def list_orders(
     store_id: UUID | None = None,
     channel: Channel | None = None,
     customer_id: UUID | None = None,
-    placed_from: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    placed_to: Annotated[AwareDatetime | None, Query(alias="to")] = None,
-    q: Annotated[
-        str | None, Query(max_length=200, description="Number, name, telephone or card.")
-    ] = None,
+    placed_from: Annotated[Time | None, Query(alias="from")] = None,
+    placed_to: Annotated[Time | None, Query(alias="to")] = None,
+    q: Annotated[LongText | None, Query(description="Number, name, telephone or card.")] = None,
     shipped_unpaid: bool | None = None,
     paid_unshipped: bool | None = None,
     late: Annotated[bool | None, Query(description="The hold ended with goods open.")] = None,
@@ -132,7 +155,7 @@ async def list_orders(
         customer_id=customer_id,
         placed_from=placed_from,
         placed_to=placed_to,
-        q=q,
+        q=q or None,
         shipped_unpaid=shipped_unpaid,
         paid_unshipped=paid_unshipped,
         late=late,
@@ -171,12 +194,19 @@ async def get_own_order(id: UUID, who: Owner, here: Here) -> Response:
     return answer(for_the_customer(shown))
 
 
+def _place_time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("no offset")
+    return _sensible(time)
+
+
 async def _page(
     here: Runtime, filters: Filters, cursor: str | None, limit: int
 ) -> Page[OrderShown]:
     now, begin = datetime.now(UTC), after(cursor, 2)
     try:
-        place = None if begin is None else (datetime.fromisoformat(begin[0]), UUID(begin[1]))
+        place = None if begin is None else (_place_time(begin[0]), UUID(begin[1]))
     except ValueError as error:
         raise BadCursor("Take next_cursor of the page before as it is.") from error
     async with here.db.reading() as tx:

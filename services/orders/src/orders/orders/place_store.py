@@ -138,7 +138,7 @@ async def place(tx: AsyncConnection, placed: Sequence[NewOrder], status: int) ->
     """Write all of it in one statement; the ids of the orders whose keys were new."""
     rows = [store.order_row(one.order) for one in placed]
     lines = [store.line_row(one.order, line) for one in placed for line in one.order.lines]
-    history = [store.history_row(one.order, 1, one.happening) for one in placed]
+    history = [store.history_row(one.order, one.happening) for one in placed]
     items = [_item_row(one.order, item) for one in placed for item in one.new_items]
     written = await tx.execute(
         PLACE,

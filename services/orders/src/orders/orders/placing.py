@@ -152,7 +152,8 @@ def take_order(wish: Wish, known: Known, number: str, new_id: Callable[[], UUID]
         order.asked_revision = order.revision
     settle(order)
     told = () if order.first_status == "draft" else ("placed",)
-    return Taken(order, Happening(What.PLACED, wish.by, wish.now, told), tuple(new_items))
+    happening = Happening(What.PLACED, wish.by, wish.now, told, asks=order.revision > 0)
+    return Taken(order, happening, tuple(new_items))
 
 
 def _check_warehouse(wish: Wish, known: Known) -> None:

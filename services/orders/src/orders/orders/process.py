@@ -17,8 +17,8 @@ Step = Callable[[Order, Happening], Command | None]
 
 
 def hold_goods(order: Order, happening: Happening) -> Command | None:
-    """Ask for all lines as they now are, when goods are wanted and inventory has not answered."""
-    if not (order.holding and order.waits_for_inventory):
+    """Ask for all lines as they now are, when goods are wanted anew."""
+    if not (happening.asks and order.holding):
         return None
     lines = (WantedLine(line_id=n.id, sku=n.sku, quantity=n.quantity) for n in order.lines)
     return HoldGoods.model_validate(
@@ -37,7 +37,7 @@ def hold_goods(order: Order, happening: Happening) -> Command | None:
 
 def release_goods(order: Order, happening: Happening) -> Command | None:
     """Give back what is held, when something was asked for."""
-    if order.holding or not order.waits_for_inventory:
+    if not happening.asks or order.holding:
         return None
     return ReleaseGoods(
         order_id=order.id,

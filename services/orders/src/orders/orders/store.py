@@ -122,6 +122,8 @@ order_history = sa.Table(
     _column("by", sa.Text),
     _column("what", sa.Text),
     _column("detail", sa.Text),
+    _column("status", sa.Text),
+    _column("financial_status", sa.Text),
 )
 # Shipments that are being posted; a row leaves with the shipment's outcome.
 order_postings = sa.Table(
@@ -131,41 +133,20 @@ order_postings = sa.Table(
     _column("shipment_id", sa.Uuid, primary_key=True),
 )
 MUTABLE = [
-    "until",
-    "agreed",
-    "cancelled",
-    "closed",
-    "marked",
-    "revision",
-    "asked_revision",
-    "decided_revision",
-    "released",
-    "holding",
-    "hold_asked_at",
-    "undecided_since",
-    "paid",
-    "refunded",
-    "version",
-    "edition",
-    "status",
-    "financial_status",
-    "total",
-    "shipped_amount",
-    "shipped_unpaid",
-    "paid_unshipped",
+    *("until", "agreed", "cancelled", "closed", "marked"),
+    *("revision", "asked_revision", "decided_revision", "released", "holding"),
+    *("hold_asked_at", "undecided_since", "paid", "refunded", "version", "edition"),
+    *("status", "financial_status", "total", "shipped_amount"),
+    *("shipped_unpaid", "paid_unshipped"),
 ]
 MUTABLE_LINE = [
-    "quantity",
-    "unit_price",
-    "amount",
-    "held",
-    "awaiting",
-    "taken",
-    "shipped",
-    "shipped_amount",
+    *("quantity", "unit_price", "amount"),
+    *("held", "awaiting", "taken", "shipped", "shipped_amount"),
 ]
 ORDER_FIELDS = [f.name for f in fields(Order) if f.name not in ("lines", "posting", "terms")]
 LINE_FIELDS = [f.name for f in fields(Line)]
+
+Entry = Mapping[str, Any]  # A row of the history.
 
 ORDERS_IN = Rows("orders", orders.c)
 LINES_IN = Rows("lines", order_lines.c)
@@ -209,9 +190,7 @@ async def load(tx: AsyncConnection, ids: Collection[UUID], lock: bool = False) -
     return found
 
 
-async def save(
-    tx: AsyncConnection, changed: Sequence[Order], history: Sequence[tuple[Order, int, Happening]]
-) -> None:
+async def save(tx: AsyncConnection, changed: Sequence[Order], history: Sequence[Entry]) -> None:
     """Keep orders that the caller locked, with their lines and what happened to them."""
     rows = [{name: getattr(order, name) for name in ORDERS_NEW.types} for order in changed]
     await tx.execute(SAVE_ORDERS, ORDERS_NEW.binds(rows))
@@ -220,13 +199,10 @@ async def save(
     await save_history(tx, history)
 
 
-async def save_history(
-    tx: AsyncConnection, history: Sequence[tuple[Order, int, Happening]]
-) -> None:
+async def save_history(tx: AsyncConnection, history: Sequence[Entry]) -> None:
     """Add to the orders' histories."""
     if history:
-        rows = [history_row(*entry) for entry in history]
-        await tx.execute(SAVE_HISTORY, HISTORY_IN.binds(rows))
+        await tx.execute(SAVE_HISTORY, HISTORY_IN.binds(history))
 
 
 async def save_postings(
@@ -251,11 +227,14 @@ async def save_postings(
         )
 
 
-async def history_of(tx: AsyncConnection, id: UUID) -> Sequence[Any]:
-    """What happened to the order, oldest first."""
+async def histories(tx: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, list[Any]]:
+    """What happened to the orders, oldest first."""
     h = order_history.c
-    question = sa.select(h.at, h.by, h.what, h.detail).where(h.order_id == id).order_by(h.version)
-    return (await tx.execute(question)).all()
+    question = sa.select(order_history).where(h.order_id.in_(ids)).order_by(h.order_id, h.version)
+    found: dict[UUID, list[Any]] = {id: [] for id in ids}
+    for row in await tx.execute(question):
+        found[row.order_id].append(row)
+    return found
 
 
 async def overdue(tx: AsyncConnection, before: datetime, limit: int) -> dict[UUID, Order]:
@@ -274,10 +253,11 @@ async def asked_again(tx: AsyncConnection, ids: Collection[UUID], now: datetime)
     await tx.execute(sa.update(orders).where(orders.c.id.in_(ids)).values(hold_asked_at=now))
 
 
-async def decided(tx: AsyncConnection, id: UUID) -> bool:
-    """Whether inventory answered the newest command of the order."""
-    question = sa.select(orders.c.decided_revision >= orders.c.revision).where(orders.c.id == id)
-    return bool((await tx.execute(question)).scalar_one_or_none())
+async def all_decided(tx: AsyncConnection, ids: Collection[UUID]) -> bool:
+    """Whether inventory answered the newest command of each of the orders."""
+    o = orders.c
+    question = sa.select(o.id).where(o.id.in_(ids), o.decided_revision < o.revision).limit(1)
+    return (await tx.execute(question)).first() is None
 
 
 def order_row(order: Order) -> Mapping[str, Any]:
@@ -298,15 +278,17 @@ def line_row(order: Order, line: Line) -> Mapping[str, Any]:
     return {"order_id": order.id, **{name: getattr(line, name) for name in LINE_FIELDS}}
 
 
-def history_row(order: Order, version: int, happening: Happening) -> Mapping[str, Any]:
-    """The happening as a row of the history."""
+def history_row(order: Order, happening: Happening) -> Entry:
+    """The happening as a row of the history, with the statuses right after it."""
     return {
         "order_id": order.id,
-        "version": version,
+        "version": order.version,
         "at": happening.at,
         "by": happening.by,
         "what": happening.what.value,
         "detail": happening.detail,
+        "status": order.status,
+        "financial_status": order.financial_status,
     }
 
 
