@@ -159,10 +159,15 @@ class Bench:
                 await Consumer(self.service.name, subscription, self.db).consume([record])
 
     async def _next_version(self, message: Message) -> int:
+        # Only its own topic's: an order's id is a key on several topics, each with its numbers.
+        own = self.service.subscriptions
+        followers = [one.name for one in own if one.topic == message.TOPIC]
         async with self.db.reading() as tx:
             found = await tx.execute(
-                sa.text("SELECT coalesce(max(version), 0) FROM seen WHERE key = :key"),
-                {"key": message.subject},
+                sa.text("""
+                SELECT coalesce(max(version), 0) FROM seen
+                WHERE key = :key AND subscriber = ANY(CAST(:followers AS text[]))"""),
+                {"key": message.subject, "followers": followers},
             )
             return int(found.scalar_one()) + 1
 

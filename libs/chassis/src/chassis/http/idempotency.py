@@ -142,6 +142,21 @@ async def claim_all(
     return answers
 
 
+GIVE_BACK = sa.text("""
+DELETE FROM idempotency i
+USING unnest(CAST(:principals AS text[]), CAST(:keys AS text[])) AS c(principal, key)
+WHERE i.principal = c.principal AND i.key = c.key""")
+
+
+async def give_back(tx: AsyncConnection, calls: Sequence[Call]) -> None:
+    """Forget claims of this same transaction whose commands were refused: the key may try again."""
+    if calls:
+        principals = [call.principal for call in calls]
+        await tx.execute(
+            GIVE_BACK, {"principals": principals, "keys": [call.key for call in calls]}
+        )
+
+
 def answer_kept(call: Call, fingerprint: bytes, status: int, subject: str) -> Kept | KeyReused:
     """The kept answer when the request was the same, the refusal when it was another one."""
     if fingerprint != call.fingerprint:
