@@ -176,6 +176,17 @@ def _lists(app: FastAPI, chain: Chain) -> None:
             or (not q and not barcode)
         ])
 
+    @app.get("/api/v1/items/{sku}")
+    async def item(sku: str) -> Json:
+        for found in data.ITEMS:
+            if found["sku"].lower() == sku.lower():
+                return found
+        raise Refused(404, "There is no such item.")
+
+    @app.get("/api/v1/staff")
+    async def staff() -> Json:
+        return page([{"id": id_of(name), "username": name} for name in PEOPLE])
+
     @app.get("/api/v1/customers")
     async def customers(q: str = "") -> Json:
         return page([c for c in chain.customers
@@ -200,7 +211,7 @@ def _lists(app: FastAPI, chain: Chain) -> None:
 
     @app.get("/api/v1/accounts/{customer_id}")
     async def account(customer_id: str) -> Json:
-        return {"debt": "40.00", "deposits": "80.00", "by_order": [
+        return {"currency": "EUR", "debt": "40.00", "deposits": "80.00", "by_order": [
             {"order_id": o["id"], "total": o["total"], "paid": o["paid"],
              "shipped_value": o["settlement"]["shipped_amount"], "due": o["due"]}
             for o in chain.orders.values() if (o["customer"] or {}).get("id") == customer_id]}
@@ -269,7 +280,7 @@ def _orders(app: FastAPI, chain: Chain) -> None:
                    for name in ("status", "financial_status", "store_id", "channel"))
             and query.get("q", "").lower() in
             f"{order['number']} {(order['customer'] or {}).get('name', '')}".lower()
-            and not order["marked_for_removal"]
+            and not order["marked"]
         ]
         kept.sort(key=lambda order: order["placed_at"], reverse=True)
         start = int(cursor or 0)
@@ -321,8 +332,8 @@ def _orders(app: FastAPI, chain: Chain) -> None:
             raise Refused(409, "Goods are handed over already; close the order instead.")
         order.update({"agree": {"status": "agreed"}, "cancel": {"status": "cancelled"},
                       "close": {"status": "closed"},
-                      "mark-for-removal": {"marked_for_removal": True},
-                      "restore": {"marked_for_removal": False}}[verb])
+                      "mark-for-removal": {"marked": True},
+                      "restore": {"marked": False}}[verb])
         return _kept(chain, request, 200, order)
 
     @app.patch("/api/v1/orders/{order_id}/lines/{line_id}")
@@ -388,6 +399,7 @@ def _money(app: FastAPI, chain: Chain) -> None:
         return _kept(chain, request, 201, made)
 
     @app.get("/api/v1/documents/{document_id}.pdf")
+    @app.get("/api/v1/me/documents/{document_id}.pdf")
     async def paper(document_id: str) -> Response:
         return Response(b"%PDF-1.7 test", media_type="application/pdf")
 
@@ -399,7 +411,7 @@ def _goods(app: FastAPI, chain: Chain) -> None:
             {"id": id_of(f"hold {order['number']} {line['id']}"), "order_id": order["id"],
              "line_id": line["id"], "sku": line["sku"], "quantity": line["held"],
              "warehouse_id": data.WAREHOUSES[0]["id"], "method": "separate",
-             "until": order["hold"]["until"], "state": "open"}
+             "until": order["hold"]["until"], "state": "held"}
             for order in chain.orders.values() for line in order["lines"]
             if order_id in ("", order["id"]) and line["held"] != "0"]}
 

@@ -155,7 +155,7 @@ def order_of(number: str, **over: Any) -> Json:
         "paid": money(paid),
         "due": money(total - paid),
         "placed_at": iso(timedelta(hours=-2)),
-        "marked_for_removal": False,
+        "marked": False,
         "lines": made,
         "terms": [],
         "hold": {
@@ -174,15 +174,19 @@ def order_of(number: str, **over: Any) -> Json:
         "history": [
             {
                 "at": iso(timedelta(hours=-2)),
-                "by": "cashier@demo.example",
-                "what": "order_placed",
+                "by": id_of("cashier@demo.example"),
+                "what": "placed",
                 "detail": "",
+                "status": "agreed",
+                "financial_status": "unpaid",
             },
             {
                 "at": iso(timedelta(hours=-2, seconds=1)),
                 "by": "inventory",
-                "what": "order_progressed",
-                "detail": "ready",
+                "what": "holds_decided",
+                "detail": "held 10, awaiting 0",
+                "status": "ready",
+                "financial_status": "unpaid",
             },
         ],
     }

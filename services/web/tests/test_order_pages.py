@@ -43,7 +43,7 @@ def test_the_bars_show_what_is_where() -> None:
         ({"status": "ready"}, "cancel", "Goods are handed over already; close the order instead."),
         ({"status": "ready", "paid": "249.50"}, "pay", "Nothing is left to pay."),
         ({"status": "closed"}, "close", "The order is closed already."),
-        ({"marked_for_removal": True}, "pay", "The order is marked for removal; restore it first."),
+        ({"marked": True}, "pay", "The order is marked for removal; restore it first."),
     ],
 )
 def test_a_step_that_cannot_be_done_says_why(over: data.Json, step: str, reason: str) -> None:
@@ -206,7 +206,7 @@ async def test_marking_can_be_undone(chain: Chain, sign_in: SignIn) -> None:
     assert "data-for-seconds" in page
     form = {"csrf": form_token(page), "key": form_key(page, f"/orders/{WAITING}/restore")}
     await client.post(f"/orders/{WAITING}/restore", data=form)
-    assert chain.orders[WAITING]["marked_for_removal"] is False
+    assert chain.orders[WAITING]["marked"] is False
 
 
 @pytest.mark.parametrize("tab", ["", "/money", "/papers", "/messages", "/timeline"])

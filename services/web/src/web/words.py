@@ -62,11 +62,16 @@ JOB_KIND = {"deposit_receipt": N_("Deposit receipt")}
 MESSAGE_CHANNEL = {"email": N_("E-mail"), "account": N_("Personal account")}
 MESSAGE_STATE = {
     "queued": N_("Queued"),
-    "pending": N_("Queued"),
     "sending": N_("Sending"),
     "sent": N_("Sent"),
     "failed": N_("Failed"),
-    "retrying": N_("Tried again soon"),
+}
+HOLD_STATE = {
+    "held": N_("Held"),
+    "awaiting": N_("Awaited"),
+    "put_back": N_("Put back"),
+    "done": N_("Handed over"),
+    "released": N_("Released"),
 }
 TRANSFER_STATE = {"planned": N_("Planned"), "posted": N_("Posted"), "cancelled": N_("Cancelled")}
 UNIT = {"piece": N_("pcs"), "kg": N_("kg"), "m": N_("m")}
@@ -97,9 +102,7 @@ TONE = {
     "posting": "go",
     "refused": "bad",
     "queued": "go",
-    "pending": "go",
     "sending": "go",
-    "retrying": "wait",
     "printing": "go",
     "printed": "good",
     "sent": "good",
@@ -107,25 +110,47 @@ TONE = {
     "unknown": "wait",
     "expired": "bad",
     "planned": "go",
+    "held": "good",
+    "awaiting": "wait",
 }
 # What the order's history says happened.
 HAPPENED = {
     "placed": N_("Order taken"),
-    "order_placed": N_("Order taken"),
     "agreed": N_("Agreed"),
-    "order_agreed": N_("Agreed"),
-    "changed": N_("Lines changed"),
-    "order_changed": N_("Lines changed"),
-    "progressed": N_("Progress"),
-    "order_progressed": N_("Progress"),
+    "lines_changed": N_("Lines changed"),
     "cancelled": N_("Cancelled"),
-    "order_cancelled": N_("Cancelled"),
+    "cancel_voided": N_("Cancelling came too late"),
     "closed": N_("Closed"),
-    "order_closed": N_("Closed"),
-    "marked": N_("Marked for removal"),
-    "order_marked": N_("Marked for removal"),
+    "marked_for_removal": N_("Marked for removal"),
     "restored": N_("Restored"),
-    "order_restored": N_("Restored"),
+    "holds_decided": N_("Holds decided"),
+    "holds_changed": N_("Holds changed"),
+    "goods_taken": N_("Goods taken out of stock"),
+    "goods_handed_over": N_("Goods handed over"),
+    "payment_posted": N_("Payment posted"),
+    "payment_cancelled": N_("Payment cancelled"),
+    "refund_posted": N_("Refund posted"),
+    "hand_over_settled": N_("Hand-over settled"),
+    "asked_again": N_("Holds asked for again"),
+}
+# Only these say something that the words above do not: a reason, a line, an amount.
+WITH_DETAIL = frozenset(
+    {
+        "lines_changed",
+        "cancelled",
+        "closed",
+        "marked_for_removal",
+        "payment_posted",
+        "payment_cancelled",
+        "refund_posted",
+    }
+)
+SERVICE = {
+    "orders": N_("The order itself"),
+    "inventory": N_("The warehouse"),
+    "billing": N_("Billing"),
+    "shipping": N_("Shipping"),
+    "store": N_("The store"),
 }
 # What a page says after a form was done; the address carries only the code.
 SAID = {

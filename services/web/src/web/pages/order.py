@@ -8,6 +8,7 @@ from contracts.identity import Right
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from web.directory import all_of
 from web.jsons import Json
 from web.pages.order_view import first_step, goods_of, is_marked, left_of, money_of, steps_of
 from web.visit import Visit, needs, new_key
@@ -28,6 +29,7 @@ async def show(
         visit.request.app.state.directory.places(visit.known.account_id, api, visit.now),
         _details(visit, order_id, tab),
     )
+    names = await _staff(visit) if tab == "timeline" else {}
     steps = steps_of(order.body, documents, visit.known)
     wish = visit.request.query_params.get("step")
     values: Json = {
@@ -54,6 +56,7 @@ async def show(
         marked=is_marked(order.body),
         left_of=left_of,
         new_key=new_key,
+        names=names,
         **values,
     )
 
@@ -76,6 +79,16 @@ async def _details(visit: Visit, order_id: UUID, tab: str) -> Json:
         *(visit.attempt(items(visit, f"/{name}", order_id)) for name in lists)
     )
     return {name.replace("-", "_"): part for name, part in zip(lists, found, strict=True)}
+
+
+async def _staff(visit: Visit) -> dict[str, str]:
+    """Who the accounts in the history are, as far as this role may know."""
+    assert visit.session is not None
+    names = {visit.known.account_id: visit.session.username}
+    if visit.known.may(Right.ACCOUNTS_MANAGE):
+        staff = await visit.attempt(all_of(visit.api, "/staff"))
+        names |= {one["id"]: one["username"] for one in staff or []}
+    return names
 
 
 @router.get("/orders/{order_id}")
@@ -113,7 +126,8 @@ async def paper(
     visit: Annotated[Visit, Depends(needs(Right.SESSION))], document_id: UUID
 ) -> Response:
     """The document as PDF, in the customer's language."""
-    answer = await visit.api.file(f"/documents/{document_id}.pdf")
+    whose = "/me" if visit.known.is_customer else ""
+    answer = await visit.api.file(f"{whose}/documents/{document_id}.pdf")
     return Response(
         answer.content,
         media_type="application/pdf",

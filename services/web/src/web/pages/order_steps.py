@@ -102,7 +102,7 @@ async def pay(visit: Till, order_id: UUID) -> Response:
         }
         if document := _text(form, "document_id"):
             body["document_id"] = document
-        await visit.api.post("/payments", body, _key(form))
+        await visit.api.post("/payments", body, _key(form), wait_seconds=WAIT_SECONDS)
         return "paid", "/money"
 
     return await do(visit, order_id, "pay", "money", work)
@@ -132,7 +132,7 @@ async def refund(visit: Returner, order_id: UUID) -> Response:
             "method": _text(form, "method") or "cash",
             "store_id": _text(form, "store_id"),
         }
-        await visit.api.post("/refunds", body, _key(form))
+        await visit.api.post("/refunds", body, _key(form), wait_seconds=WAIT_SECONDS)
         return "refunded", "/money"
 
     return await do(visit, order_id, "refund", "money", work)
@@ -146,7 +146,7 @@ async def issue(visit: Till, order_id: UUID) -> Response:
         body: Json = {"order_id": str(order_id), "kind": _text(form, "kind") or "invoice"}
         if (amount := _text(form, "amount")) and body["kind"] == "proforma":
             body["amount"] = typed_number(amount)
-        await visit.api.post("/documents", body, _key(form))
+        await visit.api.post("/documents", body, _key(form), wait_seconds=WAIT_SECONDS)
         return "issued", "/papers"
 
     return await do(visit, order_id, "invoice", "papers", work)
@@ -172,11 +172,12 @@ async def hand_over(visit: Shipper, order_id: UUID) -> Response:
                 "lines": lines,
             },
             key,
+            wait_seconds=WAIT_SECONDS,
         )
         # A key of its own, so that the same form sent again posts the same shipment once.
         posted = await visit.api.post(
             f"/shipments/{shipment['id']}/post",
-            {},
+            {"override": True} if form.get("override") else {},
             str(uuid5(UUID(key), "post")),
             wait_seconds=WAIT_SECONDS,
         )
@@ -232,7 +233,7 @@ async def reprint(visit: Printer, order_id: UUID) -> Response:
     """Prints a paper again, marked as a copy."""
 
     async def work(form: FormData) -> tuple[str, str]:
-        body = {"order_id": str(order_id), "kind": _text(form, "kind") or "deposit_receipt"}
+        body = {"order_id": str(order_id), "reprint": True}
         await visit.api.post("/print-jobs", body, _key(form))
         return "printed", "/papers"
 

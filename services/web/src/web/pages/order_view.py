@@ -81,7 +81,7 @@ def left_of(line: Json) -> Decimal:
 
 def is_marked(order: Json) -> bool:
     """Whether the order is marked for removal."""
-    return bool(order.get("marked_for_removal") or order.get("marked"))
+    return bool(order.get("marked"))
 
 
 def steps_of(order: Json, documents: list[Json] | None, visitor: Visitor) -> dict[str, Step]:

@@ -30,6 +30,8 @@ FILTERS = (
     "q",
     "shipped_unpaid",
     "paid_unshipped",
+    "late",
+    "marked",
 )
 PAGE_LIMIT = 50
 EXPORT_LIMIT = 200
@@ -46,6 +48,8 @@ def views() -> list[tuple[str, str]]:
         ("status=in_progress", words.N_("In progress")),
         ("shipped_unpaid=true", words.N_("Handed over, not paid")),
         ("paid_unshipped=true", words.N_("Paid, not handed over")),
+        ("late=true", words.N_("Hold past its end")),
+        ("marked=true", words.N_("Marked for removal")),
     ]
 
 

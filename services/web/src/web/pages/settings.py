@@ -16,7 +16,7 @@ from web.visit import Visit, needs, see_other
 router = APIRouter(include_in_schema=False)
 Manager = Annotated[Visit, Depends(needs(Right.SETTINGS_WRITE))]
 StoreManager = Annotated[Visit, Depends(needs(Right.STORES_WRITE))]
-FIRST_STATUSES = ("draft", "pending_approval", "agreed")
+FIRST_STATUSES = ("pending_approval", "agreed")
 STORE_FIELDS = ("hold_method", "held_goods_sale", "hold_days")
 
 

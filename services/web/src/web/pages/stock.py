@@ -2,11 +2,13 @@
 
 import asyncio
 from typing import Annotated
+from urllib.parse import quote
 
 from contracts.identity import Right
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from web.api import ApiProblem
 from web.jsons import Json
 from web.visit import Visit, needs
 
@@ -51,11 +53,15 @@ async def show(
 async def item_names(visit: Visit, skus: list[str]) -> dict[str, Json]:
     """The items behind these SKUs; one that cannot be found keeps its SKU."""
     wanted = list(dict.fromkeys(skus))[:NAMED_MAX]
-    pages = await asyncio.gather(
-        *(visit.attempt(visit.api.get_page("/items", q=sku, limit=5)) for sku in wanted)
-    )
-    found: dict[str, Json] = {}
-    for page in pages:
-        for item in page[0] if page else []:
-            found[item["sku"]] = item
-    return found
+    found = await asyncio.gather(*(_item(visit, sku) for sku in wanted))
+    return {item["sku"]: item for item in found if item}
+
+
+async def _item(visit: Visit, sku: str) -> Json | None:
+    try:
+        item: Json = await visit.api.get(f"/items/{quote(sku, safe='')}")
+    except ApiProblem as problem:
+        if problem.status == 404 or problem.unreachable:
+            return None
+        raise
+    return item

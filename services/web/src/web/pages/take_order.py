@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import UUID
 
 from contracts.identity import Right
@@ -90,8 +91,7 @@ async def scan(visit: Taker, code: str) -> Response:
     """What a scanned code is: an item by barcode or SKU, or an order by its number."""
     items, _ = await visit.api.get_page("/items", barcode=code, limit=2)
     if not items:
-        named, _ = await visit.api.get_page("/items", q=code, limit=FOUND_MAX)
-        items = [item for item in named if item["sku"].lower() == code.lower()]
+        items = await _by_sku(visit, code)
     if items:
         return JSONResponse({"kind": "item", "item": _item(visit, items[0])})
     orders, _ = await visit.api.get_page("/orders", q=code, limit=2)
@@ -99,6 +99,15 @@ async def scan(visit: Taker, code: str) -> Response:
         if order["number"].lower() == code.lower():
             return JSONResponse({"kind": "order", "address": f"/orders/{order['id']}"})
     return JSONResponse({"kind": "none"})
+
+
+async def _by_sku(visit: Visit, code: str) -> list[Json]:
+    try:
+        return [await visit.api.get(f"/items/{quote(code, safe='')}")]
+    except ApiProblem as problem:
+        if problem.status in (404, 422):
+            return []
+        raise
 
 
 @router.get("/take-order/items")
@@ -242,9 +251,9 @@ async def accepted(visit: Taker, order_id: UUID) -> Response:
     goods = goods_of(order)
     posted = [one for one in (payments or ([], None))[0] if one["state"] == "posted"]
     prints = (jobs or ([], None))[0]
-    undecided = order["status"] == "agreed"
+    undecided = not order.get("holds_decided", order["status"] != "agreed")
     printing = bool(posted) and (
-        not prints or prints[-1]["state"] in ("queued", "printing")
+        not prints or prints[0]["state"] in ("queued", "printing")
     )
     return visit.page(
         "take_order_accepted.html",

@@ -1,7 +1,6 @@
 """Today: what waits for a person, so that nothing waits unseen."""
 
 import asyncio
-from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated
 
@@ -10,14 +9,12 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from web.jsons import Json
-from web.language import moment_of
 from web.pages.order_view import amount
 from web.pages.system import parked_of
 from web.visit import Visit, needs
 
 router = APIRouter(include_in_schema=False)
 Manager = Annotated[Visit, Depends(needs(Right.ORDERS_MANAGE))]
-UNDECIDED_AFTER = timedelta(minutes=5)
 LIMIT = 50
 
 
@@ -25,21 +22,17 @@ LIMIT = 50
 async def show(visit: Manager) -> Response:
     """Orders waiting for someone, holds past their end, debts, parked records."""
     services = visit.request.app.state.settings.services
-    waiting, agreed, overdue, debts, places, parked = await asyncio.gather(
+    waiting, late, overdue, debts, places, parked = await asyncio.gather(
         _list(visit, "/orders", status="pending_approval"),
-        _list(visit, "/orders", status="agreed"),
+        _list(visit, "/orders", waiting="true"),
         _list(visit, "/holds", overdue="true"),
         _list(visit, "/orders", shipped_unpaid="true"),
         visit.request.app.state.directory.places(visit.known.account_id, visit.api, visit.now),
         _parked(visit, list(services)),
     )
     undecided = None
-    if agreed is not None:
-        undecided = [
-            order
-            for order in agreed
-            if (at := moment_of(order.get("placed_at"))) and visit.now - at > UNDECIDED_AFTER
-        ]
+    if late is not None:
+        undecided = [order for order in late if order.get("waits_for") == "holds"]
     owed: dict[str, Decimal] = {}
     for order in debts or []:
         currency = order.get("currency", "")
