@@ -210,3 +210,21 @@ def test_without_settings_there_is_one_clear_line(tmp_path):
     assert ended.returncode == 2
     assert ended.stderr.startswith("Cannot read")
     assert len(ended.stderr.strip().splitlines()) == 1
+
+
+async def test_an_agent_killed_at_work_prints_every_paper_once(hub, agent_in, order, waits):
+    """Killed again and again amid two hundred papers: each is in its folder, none twice."""
+    agent = agent_in(hub.url)
+    jobs = [order(store_code=f"S{n % 5}") for n in range(200)]
+    agent.start()
+    await waits(lambda: hub.links)
+    await hub.print(*jobs)
+    for kills in (20, 80):
+        await waits(lambda so_far=kills: len(papers_of(agent)) >= so_far, f"{kills} papers")
+        agent.kill()
+        hub.to_send = [hub.seal(*jobs)]
+        agent.start()
+    await waits(lambda: len({job for job, _ in hub.states()}) == 200, "every report")
+    assert {state for _, state in hub.states()} == {"printed"}
+    expected = sorted(f"2026-000123-{job.job_id}-1.bin" for job in jobs)
+    assert papers_of(agent) == expected

@@ -22,6 +22,10 @@ def key_of(order):
     return JobKey(order.job_id, order.copy_number)
 
 
+def nobody_knows(_):
+    return None
+
+
 def test_a_job_goes_from_queued_over_printing_to_printed_and_is_reported_once(journal, order):
     """The hub hears of a paper until it says that it knows."""
     job = order()
@@ -64,10 +68,22 @@ def test_after_a_power_cut_what_was_printing_is_unknown_and_what_was_queued_is_p
     before.start_printing(key_of(begun), NOW)
     before.close()
     after = Journal(tmp_path / "journal.sqlite3")
-    assert after.recover(NOW) == [waiting]
+    assert after.recover(nobody_knows, NOW) == [waiting]
     assert [(r.job_id, r.state) for r in after.unreported(9)] == [(begun.job_id, "unknown")]
-    assert after.recover(NOW) == [waiting]
+    assert after.recover(nobody_knows, NOW) == [waiting]
     after.close()
+
+
+@pytest.mark.parametrize(("out", "printed_again"), [(True, False), (False, True)])
+def test_a_printer_that_can_tell_leaves_no_doubt_after_a_power_cut(
+    journal, order, out, printed_again
+):
+    """A folder shows whether the paper is there: then it is printed, else it is printed now."""
+    job = order()
+    journal.take_jobs([job], NOW)
+    journal.start_printing(key_of(job), NOW)
+    assert journal.recover(lambda _: out, NOW) == ([job] if printed_again else [])
+    assert [r.state for r in journal.unreported(9)] == ([] if printed_again else ["printed"])
 
 
 def test_a_finished_job_leaves_no_name_behind(tmp_path, order):

@@ -24,6 +24,7 @@ def test_a_ready_printer_gets_the_paper_once(paper_printer):
     """What was sent is what was printed, and the printer said that it is done."""
     printer_at(paper_printer.port).put(PAPER, "one")
     assert (paper_printer.printed, paper_printer.papers) == (PAPER, 1)
+    assert printer_at(paper_printer.port).came_out("one") is None  # No such printer remembers.
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,8 @@ def test_the_virtual_printer_keeps_papers_by_store(tmp_path):
     options = VirtualPrinter(kind="virtual", folder=tmp_path)
     build(options, "S1").put(PAPER, "one")
     build(options, "../S2").put(PAPER, "two")
+    assert build(options, "S1").came_out("one")
+    assert not build(options, "S1").came_out("two")
     kept = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
     assert kept == {"S1/one.bin", "_S2/two.bin"}
 

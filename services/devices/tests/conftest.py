@@ -105,7 +105,7 @@ class Line:
     def __init__(self, socket: ClientConnection, agent: Agent) -> None:
         self.socket, self.agent = socket, agent
 
-    async def hear(self, seconds: float = 10) -> Any:
+    async def hear(self, seconds: float = 30) -> Any:
         async with asyncio.timeout(seconds):
             return FROM_HUB.validate_json(await self.socket.recv())
 

@@ -2,13 +2,13 @@
 
 SQLite in WAL mode with synchronous=FULL: what is written here survives a power cut. A job goes
 `queued → printing → printed | failed | unknown`; it is `printing` from before the first byte
-goes to the printer, so a job found `printing` at start may or may not be on paper: it becomes
-`unknown`, is reported, and is never printed again silently.
+goes to the printer, so a job found `printing` at start may or may not be on paper: unless the
+printer can tell, it becomes `unknown`, is reported, and is never printed again silently.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -160,15 +160,32 @@ class Journal:
         )
         assert done.rowcount == 1, f"{key} is over already"
 
-    def recover(self, now: datetime) -> list[PrintOrder]:
-        """After a start: what was printing is unknown; what was queued comes back to be printed."""
+    def recover(
+        self, came_out: Callable[[PrintOrder], bool | None], now: datetime
+    ) -> list[PrintOrder]:
+        """After a start: settle what was printing; what is to be printed comes back.
+
+        `came_out` says whether a paper that was begun is out, or None when nobody can know: then
+        the job is `unknown`. Only what surely is not out is queued again.
+        """
+        rows = self._db.execute("SELECT paper FROM jobs WHERE state = 'printing'").fetchall()
+        for order in (PrintOrder.model_validate_json(paper) for (paper,) in rows):
+            key = JobKey(order.job_id, order.copy_number)
+            match came_out(order):
+                case True:
+                    self.finish(key, "printed", None, now)
+                case False:
+                    self._queue_again(key, now)
+                case None:
+                    self.finish(key, "unknown", POWER_CUT, now)
+        queued = self._db.execute("SELECT paper FROM jobs WHERE state = 'queued' ORDER BY rowid")
+        return [PrintOrder.model_validate_json(paper) for (paper,) in queued.fetchall()]
+
+    def _queue_again(self, key: JobKey, now: datetime) -> None:
         self._db.execute(
-            "UPDATE jobs SET state = 'unknown', reason = ?, at = ?, paper = NULL"
-            " WHERE state = 'printing'",
-            (POWER_CUT, now.isoformat()),
+            "UPDATE jobs SET state = 'queued', at = ? WHERE job_id = ? AND copy_number = ?",
+            (now.isoformat(), str(key.job_id), key.copy_number),
         )
-        rows = self._db.execute("SELECT paper FROM jobs WHERE state = 'queued' ORDER BY rowid")
-        return [PrintOrder.model_validate_json(paper) for (paper,) in rows.fetchall()]
 
     def unreported(self, limit: int) -> tuple[JobReport, ...]:
         rows = self._db.execute(

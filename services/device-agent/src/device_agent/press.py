@@ -25,7 +25,13 @@ from device_agent.settings import AgentSettings
 
 log = structlog.get_logger("press")
 ENDED = "the job's time was over before it could be printed"
+STOP_S = 10
 NO_PRINTER = "no printer is set up for this store"
+
+
+def name_of(order: PrintOrder) -> str:
+    """What the paper is called where papers have names."""
+    return f"{safe_name(order.order_number)}-{order.job_id}-{order.copy_number}"
 
 
 class Press:
@@ -40,14 +46,20 @@ class Press:
         self._printers: dict[str, Printer] = {}
         self._queues: dict[str, asyncio.Queue[PrintOrder]] = {}
         self._workers: list[asyncio.Task[None]] = []
+        self._printing: set[str] = set()
+        self._stopping = False
         self.finished = asyncio.Event()  # Something is over and not reported yet.
 
     async def recover(self) -> None:
-        """Take up what the last run left: doubts are reported, what was not begun is printed."""
+        """Take up what the last run left: doubts are reported, what is not out is printed."""
         now = self._clock()
-        for order in await self._scribe.write(Journal.recover, now):
+        for order in await self._scribe.write(Journal.recover, self._came_out, now):
             self._enqueue(order)
         self.finished.set()
+
+    def _came_out(self, order: PrintOrder) -> bool | None:
+        options = self._settings.printer_for(order.store_id, order.store_code)
+        return build(options, order.store_code).came_out(name_of(order)) if options else None
 
     async def accept(self, identity: Identity, sealed: str) -> int:
         """Journal what is inside before anything else; a job that is known already is not printed.
@@ -70,16 +82,18 @@ class Press:
             self._queues[key] = asyncio.Queue()
             if options:
                 self._printers[key] = build(options, order.store_code)
-            self._workers.append(asyncio.create_task(self._print_queue(key)))
+            self._workers.append(asyncio.create_task(self._print_queue(key), name=key))
         self._queues[key].put_nowait(order)
 
     async def _print_queue(self, key: str) -> None:
         queue, printer = self._queues[key], self._printers.get(key)
-        while True:
+        while not self._stopping:
             order = await queue.get()
+            self._printing.add(key)
             state, reason = await self._print(order, printer)
             job, now = JobKey(order.job_id, order.copy_number), self._clock()
             await self._scribe.write(Journal.finish, job, state, reason, now)
+            self._printing.discard(key)
             log.info("job_over", job_id=str(order.job_id), state=state, reason=reason)
             self.finished.set()
 
@@ -107,12 +121,19 @@ class Press:
 
     def _put(self, order: PrintOrder, printer: Printer) -> None:
         data = encode(deposit_receipt(order, self._settings.zone), printer.paper)
-        name = f"{safe_name(order.order_number)}-{order.job_id}-{order.copy_number}"
-        printer.put(data, name)
+        printer.put(data, name_of(order))
 
     async def close(self) -> None:
-        """Stop taking jobs up. A paper that is printing now is found `printing` at the next start
-        unless it ends before the process does."""
+        """Take nothing more up, and let each paper that is printing now come to its end.
+
+        One that takes too long is found `printing` at the next start, and is in doubt.
+        """
+        self._stopping = True
+        for worker in self._workers:
+            if worker.get_name() not in self._printing:
+                worker.cancel()
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=STOP_S)
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)

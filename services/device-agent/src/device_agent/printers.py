@@ -34,11 +34,16 @@ class PaperInDoubt(Exception):
 
 
 class Printer(Protocol):
-    """`put` returns once the paper is out, else raises PrinterNotReady or PaperInDoubt."""
+    """`put` returns once the paper is out, else raises PrinterNotReady or PaperInDoubt.
+
+    `came_out` says afterwards whether a paper of this name is out; None when it cannot know.
+    """
 
     paper: Paper
 
     def put(self, data: bytes, name: str) -> None: ...
+
+    def came_out(self, name: str) -> bool | None: ...
 
 
 class VirtualPrinter:
@@ -59,6 +64,10 @@ class VirtualPrinter:
             unfinished.replace(self._folder / f"{name}.bin")
         except OSError as error:
             raise PaperInDoubt(f"the folder failed: {error.strerror}") from error
+
+    def came_out(self, name: str) -> bool | None:
+        """A paper is in the folder whole, or not at all."""
+        return (self._folder / f"{name}.bin").exists()
 
 
 class FilePrinter:
@@ -82,6 +91,9 @@ class FilePrinter:
         finally:
             driver.close()
 
+    def came_out(self, name: str) -> bool | None:
+        return None
+
 
 class EscposPrinter:
     """A printer on a network, USB or serial line that answers when asked how it is."""
@@ -101,6 +113,9 @@ class EscposPrinter:
                     self._wait_until_done()
             except Fault as error:
                 raise PaperInDoubt(f"the printer was lost while printing: {error}") from error
+
+    def came_out(self, name: str) -> bool | None:
+        return None
 
     @contextmanager
     def _opened(self) -> Iterator[None]:
