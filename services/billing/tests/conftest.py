@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import hypothesis
 import pytest
 from billing.app import service
 from chassis.database import Database
@@ -20,6 +21,10 @@ from contracts.shipping import ShipmentPosted
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 FOLDER = Path(__file__).parents[1]
+
+# The same examples every time, however busy the machine is.
+hypothesis.settings.register_profile("holdfast", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("holdfast")
 
 
 @pytest.fixture(scope="session")

@@ -108,35 +108,37 @@ async def test_batch_answers_each_member(shop: Shop) -> None:
     """Of a batch each payment has its own answer; repeated, it posts nothing anew."""
     order = await shop.order("100")
     old = "01900000-0000-7000-8000-0000000000dd"
-    items = [
-        payment_body(shop, order, key="a"),
-        payment_body(shop, order, amount="1.005"),
+    bodies = [
+        payment_body(shop, order),
+        payment_body(shop, order, amount="-1"),
         payment_body(shop, order, order_id=old),
-        payment_body(shop, order, store_id=str(uuid7()), key="b"),
-        payment_body(shop, order, amount="20", key="c"),
-        payment_body(shop, order, amount="20", key="c"),
+        payment_body(shop, order, store_id=str(uuid7())),
+        payment_body(shop, order, amount="20"),
+        payment_body(shop, order, amount="20"),
     ]
-    key = {"Idempotency-Key": "evening import", "Prefer": "wait=0"}
-    answer = await shop.bench.http.post("/payments/batch", json={"items": items}, headers=key)
+    members = [{"key": key, "payment": one} for key, one in zip("abcdee", bodies, strict=True)]
+    wait = {"Prefer": "wait=0"}
+    answer = await shop.bench.http.post("/payments/batch", json={"payments": members}, headers=wait)
     assert answer.status_code == 200
     answers = answer.json()["items"]
     assert [one["status"] for one in answers] == [201, 422, 422, 409, 201, 409]
     assert answers[1]["problem"]["errors"][0]["pointer"] == "/amount"
     assert answers[2]["problem"]["type"] == "unknown-order"
     assert answers[3]["problem"]["type"] == "not-known-yet"
-    again = await shop.bench.http.post("/payments/batch", json={"items": items}, headers=key)
+    again = await shop.bench.http.post("/payments/batch", json={"payments": members}, headers=wait)
     assert [one["status"] for one in again.json()["items"]] == [201, 422, 422, 409, 201, 201]
+    assert again.json()["items"][0] == answers[0]
     assert (await shop.figures(order))["paid"] == 30
 
 
 async def test_thousand_payments_at_once(shop: Shop) -> None:
     """A batch of 1,000 is one call; one more is refused."""
     order = await shop.order("100000")
-    items = [payment_body(shop, order) for _ in range(1000)]
-    answer = await shop.bench.http.post("/payments/batch", json={"items": items})
+    members = [{"key": f"row {n}", "payment": payment_body(shop, order)} for n in range(1000)]
+    answer = await shop.bench.http.post("/payments/batch", json={"payments": members})
     assert {one["status"] for one in answer.json()["items"]} == {201}
     assert (await shop.figures(order))["paid"] == 10_000
-    many = await shop.bench.http.post("/payments/batch", json={"items": [*items, items[0]]})
+    many = await shop.bench.http.post("/payments/batch", json={"payments": [*members, members[0]]})
     assert many.status_code == 422
 
 

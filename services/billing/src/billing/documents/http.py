@@ -157,13 +157,19 @@ async def get_document(document_id: UUID, who: Reader, here: Here) -> DocumentSh
 
 @router.get("/me/documents")
 async def list_own_documents(
-    who: Customer, here: Here, limit: Limit = pages.LIMIT_DEFAULT, cursor: Cursor = None
+    who: Customer,
+    here: Here,
+    order_id: UUID | None = None,
+    limit: Limit = pages.LIMIT_DEFAULT,
+    cursor: Cursor = None,
 ) -> Page[DocumentShown]:
     """The customer's own documents, the newest first."""
     if who.customer_id is None:
         return Page(items=[])
     async with here.db.reading() as tx:
-        rows = await store.list_of_customer(tx, who.customer_id, time_after(cursor), limit)
+        rows = await store.list_of_customer(
+            tx, who.customer_id, order_id, time_after(cursor), limit
+        )
     return pages.page_of(rows, limit, show_document, _sort_key)
 
 

@@ -73,14 +73,20 @@ async def store_of_order(tx: AsyncConnection, order_id: UUID) -> UUID | None:
 
 
 async def list_of_customer(
-    tx: AsyncConnection, customer_id: UUID, after: tuple[datetime, UUID] | None, limit: int
+    tx: AsyncConnection,
+    customer_id: UUID,
+    order_id: UUID | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
 ) -> list[Document]:
-    """The newest documents of the customer's orders first, `limit` + 1 at most."""
+    """The newest documents of the customer's orders, or of one, first; `limit` + 1 at most."""
     question = (
         sa.select(*COLUMNS)
         .join(order_account, order_account.c.order_id == document.c.order_id)
         .where(order_account.c.customer_id == customer_id)
     )
+    if order_id is not None:
+        question = question.where(document.c.order_id == order_id)
     if after is not None:
         question = question.where(sa.tuple_(document.c.issued_at, document.c.document_id) < after)
     question = question.order_by(document.c.issued_at.desc(), document.c.document_id.desc())

@@ -9,9 +9,9 @@ from chassis.gather import Gatherer
 from chassis.http import pages
 from chassis.http.auth import Principal
 from chassis.http.fields import Amount, Body, Figure, Text
-from chassis.http.idempotency import Call, Key, Keyed, claim, fingerprint
+from chassis.http.idempotency import Call, Keyed, claim, fingerprint
 from chassis.http.pages import Cursor, Limit, Page
-from chassis.http.problems import NotFound, Unexpected, as_body, of_refusal
+from chassis.http.problems import NotFound, Unexpected, as_body, of_refusal, validation_errors
 from chassis.http.waiting import (
     KNOWN_DEFAULT_S,
     Wait,
@@ -24,7 +24,7 @@ from chassis.runtime import Here, Runtime
 from contracts.billing import Method
 from fastapi import APIRouter
 from fastapi_problem.error import Problem
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from billing.accounts import handlers, store
 from billing.accounts.handlers import PostPayment
@@ -55,12 +55,15 @@ class PaymentBody(Body):
     document_id: UUID | None = None
 
 
-class PaymentInBatch(PaymentBody):
-    key: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+class MemberBody(Body):
+    """One of a batch; `key` takes the place of the Idempotency-Key."""
+
+    key: Text
+    payment: dict[str, Any] = Field(description="As the body of POST /payments.")
 
 
-class PaymentsBody(Body):
-    items: Annotated[list[PaymentInBatch], Field(min_length=1, max_length=BATCH_MAX)]
+class BatchBody(Body):
+    payments: Annotated[list[MemberBody], Field(min_length=1, max_length=BATCH_MAX)]
 
 
 class CancelBody(Body):
@@ -89,16 +92,17 @@ class PaymentShown(BaseModel):
     cancel_reason: str | None
 
 
-class Answer(BaseModel):
+class MemberShown(BaseModel):
     """One member's answer: the status it would have had alone, with the payment or the problem."""
 
+    key: str
     status: int
     payment: PaymentShown | None = None
     problem: dict[str, Any] | None = None
 
 
-class Answers(BaseModel):
-    items: list[Answer]
+class BatchShown(BaseModel):
+    items: list[MemberShown]
 
 
 def show_payment(one: Payment) -> PaymentShown:
@@ -156,43 +160,50 @@ async def post_payment(
 
 @router.post("/payments/batch")
 async def post_payments(
-    body: PaymentsBody, who: Taker, key: Keyed, wait: Wait, here: Here
-) -> Answers:
-    """Post up to 1,000 payments; each has its own key, or the request's and its place."""
-    commands = [_member(one, n, who, key) for n, one in enumerate(body.items)]
-    results: list[Payment | Exception] = [
-        NotFound("The store was not found: check the id and that it is in your stores.")
-        for _ in commands
-    ]
-    todo = [n for n, one in enumerate(commands) if who.sees(one.store_id)]
-    await _fill(here, commands, todo, results)
+    body: BatchBody, who: Taker, key: Keyed, wait: Wait, here: Here
+) -> BatchShown:
+    """Post up to 1,000 payments, each with its own key and answer."""
+    del key  # Asked of every POST; the members' own keys make this one safe to repeat.
+    results: list[Result] = [_member(one, who) for one in body.payments]
+    todo = [n for n, one in enumerate(results) if isinstance(one, PostPayment)]
+    await _fill(here, results, todo)
     unknown = [n for n in todo if isinstance(results[n], UNKNOWN)]
     references = [results[n].reference for n in unknown]  # type: ignore[union-attr]
     if any(worth_waiting(reference) for reference in references):
-        orders = {commands[n].order_id for n in unknown}
+        members = {n: _member(body.payments[n], who) for n in unknown}
+        orders = {one.order_id for one in members.values() if isinstance(one, PostPayment)}
         await here.db.wait_until(
             [str(one) for one in references],
             lambda: _all_known(here, orders),
             KNOWN_DEFAULT_S if wait is None else wait,
         )
-        await _fill(here, commands, unknown, results)
-    return Answers(items=[_answer(result) for result in results])
+        for n, one in members.items():
+            results[n] = one
+        await _fill(here, results, unknown)
+    members_shown = zip(body.payments, results, strict=True)
+    return BatchShown(items=[_member_shown(one.key, result) for one, result in members_shown])
 
 
-def _member(one: PaymentInBatch, n: int, who: Principal, key: Key) -> PostPayment:
-    what = fingerprint(b"payment in a batch", one.model_dump_json(exclude={"key"}).encode())
-    call = Call(who.name, one.key or f"{key.key}/{n}", what)
-    return _command(one, call, who)
+Result = PostPayment | Payment | Exception
 
 
-async def _fill(
-    here: Runtime,
-    commands: Sequence[PostPayment],
-    todo: Sequence[int],
-    results: list[Payment | Exception],
-) -> None:
-    if todo:
-        made = await here.parts.post_payments([commands[n] for n in todo])
+def _member(one: MemberBody, who: Principal) -> PostPayment | Exception:
+    """The member's command, or what is wrong with it alone."""
+    try:
+        body = PaymentBody.model_validate(one.payment)
+    except ValidationError as error:
+        return invalid_request(error)
+    if not who.sees(body.store_id):
+        return NotFound("The store was not found: check the id and that it is in your stores.")
+    what = fingerprint(b"payment in a batch", body.model_dump_json().encode())
+    return _command(body, Call(who.name, one.key, what), who)
+
+
+async def _fill(here: Runtime, results: list[Result], todo: Sequence[int]) -> None:
+    """Put the answers in the place of the commands."""
+    commands = [one for n in todo if isinstance(one := results[n], PostPayment)]
+    if commands:
+        made = await here.parts.post_payments(commands)
         for n, result in zip(todo, made, strict=True):
             results[n] = result
 
@@ -203,14 +214,27 @@ async def _all_known(here: Runtime, order_ids: set[UUID]) -> bool | None:
     return True if all(one is not None and one.placed for one in found) else None
 
 
-def _answer(result: Payment | Exception) -> Answer:
+def _member_shown(key: str, result: Result) -> MemberShown:
     if isinstance(result, Payment):
-        return Answer(status=handlers.POSTED, payment=show_payment(result))
+        return MemberShown(key=key, status=handlers.POSTED, payment=show_payment(result))
+    assert isinstance(result, Exception), "every command was answered"
     error = refusal_of(result)
     if not isinstance(error, Problem):
         status = REFUSALS.get(type(error))
         error = Unexpected("") if status is None else of_refusal(error, status)
-    return Answer(status=error.status, problem=as_body(error))
+    return MemberShown(key=key, status=error.status, problem=as_body(error))
+
+
+def invalid_request(error: ValidationError) -> Problem:
+    """The problem of a member whose body does not fit."""
+    errors = validation_errors([{**one, "loc": ("body", *one["loc"])} for one in error.errors()])
+    return Problem(
+        "The request does not fit",
+        type_="invalid-request",
+        status=422,
+        detail=errors[0]["detail"],
+        errors=errors,
+    )
 
 
 @router.get("/payments")
