@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
@@ -198,13 +199,13 @@ def test_lines_of_one_order_never_promise_a_unit_twice() -> None:
 
 
 def test_goods_come_to_those_who_wait_longest() -> None:
-    """A released hold serves the earlier order first, though it asked for more (50)."""
+    """A released hold serves the order that was placed first, though it asked last and for more."""
     book = new_book(on_hand=5)
     rules.obey(book, wish(9, 1, [5]))
-    rules.obey(book, wish(2, 1, [1]))
-    rules.obey(book, wish(1, 1, [5]))
+    rules.obey(book, wish(1, 1, [1]))
+    rules.obey(book, replace(wish(2, 1, [5]), placed_at=NOW))
     rules.obey(book, ReleaseWish(some_id(5, 9), 2, MAIN))
-    assert (held_of(book, 1), held_of(book, 2)) == ([5], [0])
+    assert (held_of(book, 2), held_of(book, 1)) == ([5], [0])
 
 
 def test_a_lower_revision_frees_the_rest() -> None:

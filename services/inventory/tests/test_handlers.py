@@ -96,12 +96,15 @@ async def test_a_batch_loads_all_that_it_must_know(shop: Shop, seed: int) -> Non
     chance = random.Random(seed)
     for sku in SKUS:
         await shop.receive("40", sku)
-    orders = [(UUID(int=n), [UUID(int=n << 8 | k) for k in range(3)]) for n in range(1, 9)]
-    commands = [some_command(shop, chance, *chance.choice(orders)) for _ in range(80)]
+    orders = [(UUID(int=n), [UUID(int=n << 8 | k) for k in range(3)]) for n in range(1, 31)]
+    commands = [
+        some_command(shop, chance, chance.randint(n - 9, n + 1), *chance.choice(orders))
+        for n in range(10, 190)
+    ]
     memory = whole_memory(shop)
     left = list(commands)
     while left:
-        size = chance.randint(1, 9)
+        size = chance.randint(1, 5)
         batch, left = left[:size], left[size:]
         await obey(shop, batch)
         for one in batch:
@@ -141,12 +144,9 @@ def whole_memory(shop: Shop) -> Book:
 
 
 def some_command(
-    shop: Shop, chance: random.Random, order_id: UUID, line_ids: list[UUID]
+    shop: Shop, chance: random.Random, revision: int, order_id: UUID, line_ids: list[UUID]
 ) -> messages.Command:
-    kind, revision = (
-        chance.choice(["hold", "hold", "hold", "release", "take"]),
-        chance.randint(1, 6),
-    )
+    kind = chance.choice(["hold", "hold", "release", "take"])
     lines = [
         Line(line_id, SKUS[line_id.int % 2], str(chance.randint(1, 12)))
         for line_id in chance.sample(line_ids, chance.randint(1, 3))

@@ -270,3 +270,17 @@ async def test_facts_of_an_order_are_numbered_without_a_gap(shop: Shop) -> None:
             sa.text("SELECT version FROM outbox WHERE topic = 'inventory.holds' ORDER BY position")
         )
     assert list(found.scalars()) == [1, 2, 3, 4, 5]
+
+
+async def test_freed_goods_reach_as_many_as_they_serve(shop: Shop) -> None:
+    """A released hold of 5 serves those who wait for 2, 2 and 2 by their turn: 2, 2, 1 (39)."""
+    await shop.receive("5")
+    first = await shop.hold(tea("5"))
+    waiting = [await shop.hold(tea("2")) for _ in range(4)]
+    await shop.release(first)
+    assert [await shop.held(one) for one in waiting] == [["2"], ["2"], ["1"], ["0"]]
+    changed = await shop.bench.said(HoldsChanged)
+    assert [one.order_id for one in changed] == waiting[:3]
+    await shop.receive("2")
+    assert [await shop.held(one) for one in waiting] == [["2"], ["2"], ["2"], ["1"]]
+    await check_explained(shop.bench.db)

@@ -133,7 +133,7 @@ async def list_stock(
     broken_only: bool = False,
 ) -> list[Shelf]:
     """Spots by (warehouse, item), at most limit + 1."""
-    spot = (stock.c.warehouse_id, stock.c.sku.collate("C"))
+    spot = (stock.c.warehouse_id, stock.c.sku)
     query = sa.select(stock).order_by(*spot).limit(limit + 1)
     if visible is not None:
         query = _seen(query.join(warehouses, warehouses.c.id == stock.c.warehouse_id), visible)
