@@ -1,0 +1,277 @@
+"""The pages in a real browser: the scanner, the keys, and that everybody can use them."""
+
+import asyncio
+import json
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from . import fake_data as data
+from .conftest import Open
+from .fake_api import Chain, Refused
+
+READY = data.id_of("order S01-000412")
+STAFF_PAGES = (
+    "/take-order", "/orders", f"/orders/{READY}", f"/orders/{READY}/money",
+    f"/orders/{READY}/papers", f"/orders/{READY}/messages", f"/orders/{READY}/timeline",
+    "/customers", f"/customers/{data.CUSTOMERS[0]['id']}", "/stock", "/today", "/settings",
+    "/system", "/search?q=kettle",
+)
+CUSTOMER_PAGES = ("/my/orders", f"/my/orders/{READY}", "/my/messages", "/my/profile")
+# What the digit keys type in other keyboard layouts; a scanner presses the same places.
+LAYOUTS = {
+    "US": "1234567890",
+    "French": "&é\"'(-è_çà",
+    "Czech": "+ěščřžýáíé",
+    "Kazakh": "\"әіңғ,.үұқ",
+    "Lithuanian": "ąčęėįšųū90",
+}
+KETTLE, MUG = "4006381333931", "4006381333948"
+
+
+async def scan(page: Page, code: str, layout: str = "US") -> None:
+    """A scanner: keys without a pause and Enter, typed by place, whatever they write."""
+    session = await page.context.new_cdp_session(page)
+    calls = []
+    for digit in code:
+        text = LAYOUTS[layout]["1234567890".index(digit)]
+        key = {"code": f"Digit{digit}", "key": text, "windowsVirtualKeyCode": ord(digit)}
+        calls.append({"type": "keyDown", "text": text, **key})
+        calls.append({"type": "keyUp", **key})
+    enter = {"code": "Enter", "key": "Enter", "windowsVirtualKeyCode": 13}
+    calls.append({"type": "keyDown", "text": "\r", **enter})
+    calls.append({"type": "keyUp", **enter})
+    # Sent together, so that a busy machine does not turn the scanner into a slow hand.
+    await asyncio.gather(*(session.send("Input.dispatchKeyEvent", call) for call in calls))
+    await session.detach()
+
+
+def line(page: Page, name: str) -> object:
+    return page.locator(".till-line", has_text=name)
+
+
+async def serious(page: Page) -> list[str]:
+    """What axe finds serious or critical, with the places."""
+    results = await Axe().run(page)
+    return [
+        f"{one['id']}: {[node['target'] for node in one['nodes']][:3]}"
+        for one in results.response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+async def test_a_scan_lands_in_the_lines_in_any_layout(open_page: Open, layout: str) -> None:
+    """Whatever the keyboard writes, the scanned item is there and the field is empty."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE, layout)
+    await expect(page.locator(".line-name")).to_have_text("Electric kettle 1.7 l, steel")
+    await expect(page.locator("#item")).to_have_value("")
+
+
+async def test_no_scan_is_lost_whatever_has_the_focus(open_page: Open) -> None:
+    """Scans into the customer's field and onto a button count, and what was typed stays."""
+    page = await open_page("cashier", "/take-order")
+    await page.fill("#customer", "Ms Novak")
+    for _ in range(3):
+        await scan(page, KETTLE)
+    await page.focus("#channel")
+    for _ in range(2):
+        await scan(page, MUG)
+    await scan(page, KETTLE)
+    quantity = page.get_by_label("Quantity of Electric kettle 1.7 l, steel")
+    await expect(quantity).to_have_value("4")
+    await expect(page.get_by_label("Quantity of Stoneware mug, sea green")).to_have_value("2")
+    await expect(page.locator("#customer")).to_have_value("Ms Novak")
+    await expect(page.get_by_test_id("total")).to_have_text("€216.60")
+
+
+async def test_an_order_takes_twelve_keys_and_three_scans(open_page: Open, chain: Chain) -> None:
+    """Three scans, a known customer, 48 hours, the deposit in cash: no mouse, at most 12 keys."""
+    page = await open_page("cashier", "/take-order")
+    for code in (KETTLE, MUG, MUG):
+        await scan(page, code)
+    await expect(page.locator(".till-line")).to_have_count(2)
+    keys = ["F3", "4", "5", "6", "7", "Enter", "F4", "2", "F9", "Enter"]
+    for key in keys[:6]:
+        await page.keyboard.press(key, delay=120)  # A hand, not a scanner.
+    await expect(page.locator("#customer")).to_have_value("Aino Virtanen")
+    for key in keys[6:]:
+        await page.keyboard.press(key, delay=120)
+    await expect(page.get_by_test_id("accepted-number")).to_be_visible()
+    await expect(page.locator("#accepted")).to_contain_text("Paid €33.45, left €33.45")
+    await expect(page.locator(".till-line")).to_have_count(0)
+    assert len(keys) <= 12
+    [taken] = [body for method, path, body, _ in chain.asked if (method, path) == ("POST", "/orders")]
+    assert taken is not None
+    assert taken["customer_id"] == data.CUSTOMERS[0]["id"]
+    assert [each["quantity"] for each in taken["lines"]] == ["1", "2"]
+
+
+async def test_nothing_typed_is_lost_by_a_reload(open_page: Open) -> None:
+    """Lines, customer and deposit are there again after a reload, under the same order's key."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.get_by_test_id("total")).to_have_text("€49.90")
+    await page.fill("#prepayment", "20")
+    await page.fill("#customer", "Ms Novak")
+    before = await page.evaluate("localStorage['holdfast.draft']")
+    await page.reload()
+    await expect(page.locator(".line-name")).to_have_text("Electric kettle 1.7 l, steel")
+    await expect(page.locator("#prepayment")).to_have_value("20")
+    await expect(page.locator("#customer")).to_have_value("Ms Novak")
+    after = await page.evaluate("localStorage['holdfast.draft']")
+    assert json.loads(after)["key"] == json.loads(before)["key"]
+
+
+async def test_a_lost_line_keeps_the_order_and_takes_it_once(
+    open_page: Open, chain: Chain
+) -> None:
+    """The answer is lost: the page says so, keeps everything, and Enter again takes one order."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.get_by_test_id("total")).to_have_text("€49.90")
+    before = len(chain.orders)
+    await page.context.set_offline(True)
+    await page.click("#accept")
+    await expect(page.locator("#order-says")).to_contain_text("The line is lost")
+    await page.context.set_offline(False)
+    await page.click("#accept")
+    await expect(page.get_by_test_id("accepted-number")).to_be_visible()
+    assert len(chain.orders) == before + 1
+
+
+async def test_an_unknown_item_becomes_a_special_order_by_one_key(open_page: Open) -> None:
+    """A word that no item has is taken by Enter, at the price that is typed."""
+    page = await open_page("cashier", "/take-order")
+    await page.locator("#item").press_sequentially("Brass bell", delay=110)
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".line-description")).to_have_value("Brass bell")
+    await expect(page.locator(".line-price")).to_be_focused()
+    await page.keyboard.type("1250", delay=120)
+    await expect(page.get_by_test_id("total")).to_have_text("€1,250.00")
+
+
+async def test_a_refused_quantity_is_said_at_its_line(open_page: Open) -> None:
+    """What cannot be is said beside the line, and the field has the focus."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    quantity = page.get_by_label("Quantity of Electric kettle 1.7 l, steel")
+    await quantity.fill("0")
+    await page.click("#accept")
+    await expect(page.locator(".line-refusal")).to_have_text("Type a quantity above 0.")
+    await expect(quantity).to_be_focused()
+
+
+async def test_the_apis_refusal_is_said_beside_the_hold(open_page: Open, chain: Chain) -> None:
+    """A hold that is longer than allowed is said at the hold's field in the API's words."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.get_by_test_id("total")).to_have_text("€49.90")
+    refusal = Refused(422, "", [{"pointer": "/hold/until", "detail": "At most 90 days."}])
+    with chain.refusing("/orders", refusal):
+        await page.click("#accept")
+        await expect(page.locator("#hold-says")).to_have_text("At most 90 days.")
+    await expect(page.locator("#hold-days")).to_be_focused()
+
+
+async def test_an_order_is_parked_and_brought_back(open_page: Open) -> None:
+    """F8 puts the order aside for the next customer; F8 on the empty page brings it back."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.locator(".line-name")).to_have_text("Electric kettle 1.7 l, steel")
+    await page.keyboard.press("F8")
+    await expect(page.locator(".till-line")).to_have_count(0)
+    await expect(page.locator("#parked")).to_contain_text("Parked")
+    await page.keyboard.press("F8")
+    await expect(page.locator(".line-name")).to_have_text("Electric kettle 1.7 l, steel")
+
+
+async def test_pick_up_takes_four_keys(open_page: Open, chain: Chain) -> None:
+    """Scan the paper's code, then H, Enter, Enter: handed over and paid."""
+    page = await open_page("cashier", "/take-order")
+    chain.orders[READY]["number"] = "1000412"
+    await scan(page, "1000412")
+    await page.wait_for_url(f"**/orders/{READY}")
+    await page.keyboard.press("h")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/money?step=pay*")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_test_id("due")).to_have_text("€0.00")
+    assert chain.shipments[0]["state"] == "posted"
+
+
+async def test_the_pages_work_without_scripts(open_page: Open, browser: object, address: str) -> None:
+    """A payment is taken by plain forms, with scripts switched off."""
+    context = await browser.new_context(java_script_enabled=False, base_url=address)  # type: ignore[attr-defined]
+    page = await context.new_page()
+    await page.goto("/sign-in")
+    await page.fill("#username", "manager@demo.example")
+    await page.fill("#password", "demo")
+    await page.press("#password", "Enter")
+    await page.goto(f"/orders/{READY}/money?step=pay")
+    await page.fill("#pay-amount", "58.80")
+    await page.get_by_role("button", name="Post the payment").click()
+    await expect(page.get_by_test_id("due")).to_have_text("€100.00")
+    await context.close()
+
+
+async def test_rows_by_keyboard_and_totals(open_page: Open) -> None:
+    """Arrows walk the journal, x selects, the totals of the selection are shown."""
+    page = await open_page("manager", "/orders")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("x")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("x")
+    await expect(page.locator("#selected")).to_contain_text("Selected: 2")
+    await expect(page.locator("#selected")).to_contain_text("€2,152.80")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing_serious_for_staff(open_page: Open, theme: str) -> None:
+    """Every page of the console is usable by everybody, light and dark."""
+    page = await open_page("manager", "/take-order", theme=theme)
+    found = {}
+    for path in STAFF_PAGES:
+        await page.goto(path)
+        found[path] = await serious(page)
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize(("language", "theme"), [("ru", "light"), ("bg", "dark"), ("fi", "light"), ("kk", "dark")])
+async def test_axe_finds_nothing_serious_in_any_language(
+    open_page: Open, language: str, theme: str
+) -> None:
+    """The pages that people use most are usable in each language, also on a telephone."""
+    page = await open_page("customer", "/my/orders", language, theme, width=390, height=844)
+    found = {}
+    for path in CUSTOMER_PAGES:
+        await page.goto(path)
+        found[path] = await serious(page)
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 390, path
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("width", [390, 820, 1024])
+async def test_no_page_is_wider_than_its_screen(open_page: Open, width: int) -> None:
+    """Nothing has to be scrolled sideways on a telephone, a tablet or the till, in Russian too."""
+    page = await open_page("manager", "/take-order", "ru", width=width)
+    for path in STAFF_PAGES:
+        await page.goto(path)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+async def test_signing_in_is_usable_by_everybody(open_page: Open) -> None:
+    """The sign-in page has nothing serious either."""
+    page = await open_page(None, "/sign-in")
+    assert await serious(page) == []
+
+
+async def test_the_references_open_from_here_alone(open_page: Open) -> None:
+    """The playground and the event reference show themselves without a foreign request."""
+    page = await open_page("manager", "/api/v1/docs")
+    await expect(page.locator("#swagger-ui .info")).to_contain_text("Holdfast")
+    await page.goto("/api/v1/events/docs")
+    await expect(page.locator("h1")).to_contain_text("Holdfast events")
