@@ -54,7 +54,11 @@ class Database:
         }
         self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.engine: AsyncEngine = create_async_engine(
-            url, pool_size=pool_size, max_overflow=4, connect_args={"server_settings": settings}
+            url,
+            pool_size=pool_size,
+            max_overflow=4,
+            hide_parameters=True,  # Errors are logged and parked: without anybody's name.
+            connect_args={"server_settings": settings},
         )
         # For a statement that is a whole transaction by itself: saves BEGIN and COMMIT.
         self.autocommit: AsyncEngine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
