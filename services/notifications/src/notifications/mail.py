@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from email.errors import MessageError
-from email.message import EmailMessage
-from email.policy import SMTP as WIRE
-from email.utils import format_datetime, parseaddr
+from email.header import Header
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import compat32
+from email.utils import format_datetime, formataddr, parseaddr
 
 import structlog
 from aiosmtplib import (
@@ -24,6 +25,7 @@ from notifications.messages import DueMail, Outcome
 from notifications.settings import Settings
 
 log = structlog.get_logger()
+WIRE = compat32.clone(linesep="\r\n")
 AGAIN_FIRST = timedelta(minutes=1)
 AGAIN_MAX = timedelta(hours=1)
 DOUBLINGS_MAX = 12
@@ -42,22 +44,41 @@ def compose(mail: DueMail, settings: Settings) -> bytes:
     Its Message-ID follows from the message's id alone, so a second handing over is the same mail
     to whoever receives it. Raises ValueError when it cannot be addressed.
     """
-    assert mail.address is not None
-    if "@" not in mail.address or parseaddr(mail.address)[1] != mail.address:
-        raise ValueError("not one address")  # The text of it stays out of logs.
-    message = EmailMessage(policy=WIRE if mail.address.isascii() else WIRE.clone(utf8=True))
-    domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
-    message["Message-ID"] = f"<{mail.id}@{domain}>"
-    message["From"] = settings.mail_from
-    message["To"] = mail.address
-    message["Subject"] = mail.subject
-    message["Date"] = format_datetime(mail.at)
-    message["Auto-Submitted"] = "auto-generated"  # No holiday note comes back.
-    message.set_content(mail.body, cte="quoted-printable")
+    bodies = MIMEMultipart("alternative")
+    bodies.attach(MIMEText(mail.body, "plain", "utf-8"))
     if mail.html is not None:
-        message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
-    message["Content-Language"] = mail.language  # Last: a new content drops it.
-    return message.as_bytes()
+        bodies.attach(MIMEText(mail.html, "html", "utf-8"))
+    # By hand: the header classes of the library take three quarters of the time otherwise.
+    head = "".join(f"{name}: {value}\r\n" for name, value in _headers(mail, settings).items())
+    return head.encode() + bodies.as_bytes(policy=WIRE)
+
+
+def _headers(mail: DueMail, settings: Settings) -> dict[str, str]:
+    if not _is_one_address(mail.address):
+        raise ValueError("not one address")  # The text of it stays out of logs.
+    name, sender = parseaddr(settings.mail_from)
+    subject = mail.subject if mail.subject.isascii() else Header(mail.subject, "utf-8").encode()
+    headers = {
+        "Message-ID": f"<{mail.id}@{sender.rpartition('@')[2]}>",
+        "Date": format_datetime(mail.at),
+        "From": formataddr((name, sender)),
+        "To": str(mail.address),
+        "Subject": subject.replace("\n", "\r\n"),
+        "Content-Language": mail.language,
+        "Auto-Submitted": "auto-generated",  # No holiday note comes back.
+    }
+    for value in headers.values():
+        assert value.replace("\r\n ", "").isprintable(), "a header that could begin another"
+    return headers
+
+
+def _is_one_address(address: str | None) -> bool:
+    return (
+        address is not None
+        and "@" in address
+        and address.isprintable()
+        and parseaddr(address)[1] == address
+    )
 
 
 @asynccontextmanager
@@ -110,7 +131,7 @@ async def hand_over(client: SMTP, mail: DueMail, settings: Settings, now: dateti
         return _refused(mail, error.recipients[0], settings, now)
     except SMTPDataError as error:
         return _refused(mail, error, settings, now)
-    except (SMTPNotSupported, MessageError, ValueError):
+    except (SMTPNotSupported, ValueError):
         # The server takes no such address, or it is none: another try would end alike.
         return Outcome(mail, "failed", "the address cannot be written to")
     except (SMTPException, OSError) as error:
