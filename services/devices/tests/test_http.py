@@ -1,5 +1,6 @@
 """The devices' API: papers to look at and to print again, codes, and who may ask."""
 
+import base64
 from uuid import uuid4
 
 import pytest
@@ -45,7 +46,15 @@ async def test_papers_come_in_pages_and_by_state(hub, wish):
     assert ids == [str(one.job_id) for one in reversed(wishes)]
     nothing = await hub.http.get("/print-jobs", params={"state": "printed"})
     assert nothing.json()["items"] == []
-    assert (await hub.http.get("/print-jobs?cursor=x")).status_code == 422
+
+
+async def test_a_cursor_of_somebodys_own_is_refused(hub):
+    """A page begins only where a page before ended."""
+    for place in ("x", '["a","b"]', '["2026-05-10","0"]', f'["2026-05-10","{uuid4()}"]'):
+        cursor = base64.urlsafe_b64encode(place.encode()).decode()
+        for path in ("/print-jobs", "/devices"):
+            answer = await hub.http.get(path, params={"cursor": cursor})
+            assert answer.status_code == 422, place
 
 
 async def test_a_reprint_is_one_copy_more_and_repeating_the_request_adds_none(

@@ -36,7 +36,7 @@ from device_agent.press import Press
 from device_agent.scribe import Scribe
 
 log = structlog.get_logger("link")
-BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.5, 30.0
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.5, 10.0
 ANSWER_TIMEOUT_S = 15
 SAID_AT_ONCE_MAX = 200
 

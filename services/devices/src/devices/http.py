@@ -33,6 +33,7 @@ from devices.settings import JobSettings
 
 router = APIRouter()
 STORES_MAX = 1_000
+CURSOR_UNKNOWN = "Take next_cursor of the page before as it is."
 Reader = Annotated[Principal, allow(Right.PAPERS_READ)]
 Printing = Annotated[Principal, allow(Right.PAPERS_PRINT)]
 Manager = Annotated[Principal, allow(Right.DEVICES_MANAGE)]
@@ -199,9 +200,12 @@ def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
     if place is None:
         return None
     try:
-        return datetime.fromisoformat(place[0]), UUID(place[1])
+        at, id = datetime.fromisoformat(place[0]), UUID(place[1])
     except ValueError as error:
-        raise BadCursor("Take next_cursor of the page before as it is.") from error
+        raise BadCursor(CURSOR_UNKNOWN) from error
+    if at.tzinfo is None:
+        raise BadCursor(CURSOR_UNKNOWN)
+    return at, id
 
 
 def _job(job: PrintJob) -> PrintJobShown:
