@@ -262,9 +262,9 @@ async def test_customers_account(shop: Shop) -> None:
         "EUR",
     )
     by_order = {one["order_id"]: one for one in account["by_order"]}
-    assert by_order[str(owing)]["shipped_value"] == "1000"
+    assert by_order[str(owing)]["shipped_value"] == "1000.00"
     assert by_order[str(owing)]["due"] == "700.00"
-    assert by_order[str(ahead)]["due_now"] == "0"
+    assert by_order[str(ahead)]["due_now"] == "0.00"
     stranger = await get(shop.bench, f"/accounts/{uuid7()}")
     assert (stranger["debt"], stranger["by_order"]) == ("0", [])
 
@@ -311,10 +311,10 @@ async def test_cash_report(shop: Shop) -> None:
         )
     assert reports == [
         [
-            ("card", "payment", "20.00", "0"),
-            ("cash", "cancellation", "0", "5.00"),
-            ("cash", "payment", "85.00", "0"),
+            ("card", "payment", "20.00", "0.00"),
+            ("cash", "cancellation", "0.00", "5.00"),
+            ("cash", "payment", "85.00", "0.00"),
         ],
-        [("cash", "refund", "0", "30.00")],
+        [("cash", "refund", "0.00", "30.00")],
     ]
     assert await get(shop.bench, "/accounts/ledger-check") == {"differing_orders": []}

@@ -17,7 +17,7 @@ from contracts.billing import (
     PaymentPosted,
     RefundPosted,
 )
-from contracts.money import ZERO
+from contracts.money import ZERO, round_half_up
 from contracts.shipping import ShipmentPosted
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -267,16 +267,15 @@ async def settle_hand_overs(tx: AsyncConnection, shipped: Sequence[Traced], now:
     for one, trace in shipped:
         book = books[one.order_id]
         revenue = f"revenue:{one.store_id}"
-        settled = domain.hand_over(
-            book.account, one.shipment_id, revenue, one.value, one.left_before
-        )
-        book.post(settled, _settled(one, settled.consumed), now, trace)
+        value = round_half_up(one.value, one.currency)
+        settled = domain.hand_over(book.account, one.shipment_id, revenue, value, one.left_before)
+        book.post(settled, _settled(one, value, settled.consumed), now, trace)
         made.append(
             HandOver(
                 shipment_id=one.shipment_id,
                 order_id=one.order_id,
                 store_id=one.store_id,
-                value=one.value,
+                value=value,
                 left_before=one.left_before,
                 consumed=settled.consumed,
                 at=one.at,
@@ -286,13 +285,15 @@ async def settle_hand_overs(tx: AsyncConnection, shipped: Sequence[Traced], now:
     await close_books(tx, books.values(), now)
 
 
-def _settled(one: ShipmentPosted, consumed: Decimal) -> Callable[[Account], AccountFact]:
+def _settled(
+    one: ShipmentPosted, value: Decimal, consumed: Decimal
+) -> Callable[[Account], AccountFact]:
     return partial(
         _fact,
         HandOverSettled,
         at=one.at,
         by=one.by,
         shipment_id=one.shipment_id,
-        value=one.value,
+        value=value,
         consumed=consumed,
     )

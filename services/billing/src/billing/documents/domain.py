@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from contracts.money import ZERO
+from contracts.money import ZERO, round_half_up
 
 Kind = Literal["proforma", "invoice"]
 State = Literal["open", "partly_paid", "paid", "cancelled"]
@@ -89,7 +89,8 @@ class Document:
     @property
     def due(self) -> Decimal:
         """What is left to pay; nothing of a cancelled one."""
-        return ZERO if self.state == "cancelled" else self.total - self.advances - self.paid
+        none = round_half_up(ZERO, self.currency)
+        return none if self.state == "cancelled" else self.total - self.advances - self.paid
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,11 @@ def restate(
 def _standing(document: Document, advances: Decimal, paid: Decimal) -> Document:
     """The document with these figures, its state following from them."""
     paid = min(paid, document.total)
+    paid = round_half_up(paid, document.currency)
+    advances = round_half_up(advances, document.currency)
     if document.state == "cancelled":
-        return replace(document, advances=ZERO, paid=paid)
+        advances = round_half_up(ZERO, document.currency)
+        return replace(document, advances=advances, paid=paid)
     if advances + paid >= document.total:
         state: State = "paid"
     else:

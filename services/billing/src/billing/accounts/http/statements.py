@@ -10,7 +10,7 @@ from chassis.http.fields import Figure
 from chassis.http.pages import Cursor, Limit, Page
 from chassis.runtime import Here
 from contracts.identity import Right
-from contracts.money import ZERO
+from contracts.money import ZERO, round_half_up
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel
 
@@ -172,9 +172,9 @@ async def cash_report(
             method=one.method,
             kind=one.kind,
             currency=one.currency,
-            taken=one.taken,
-            given=one.given,
-            balance=one.taken - one.given,
+            taken=round_half_up(one.taken, one.currency),
+            given=round_half_up(one.given, one.currency),
+            balance=round_half_up(one.taken - one.given, one.currency),
         )
         for one in lines
     ]

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from contracts.money import round_half_up
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.accounts.domain import Account, Term
@@ -45,15 +47,16 @@ class OrderPlacedCopy:
 
 
 def order_account_of(row: Any) -> OrderAccount:
+    money = partial(round_half_up, currency=row.currency)  # A zero, too, shows its decimals.
     account = Account(
         order_id=row.order_id,
         currency=row.currency,
-        total=row.total,
-        paid=row.paid,
-        deposit_left=row.deposit_left,
-        due_now=row.due_now,
-        refunded=row.refunded,
-        shipped_value=row.shipped_value,
+        total=money(row.total),
+        paid=money(row.paid),
+        deposit_left=money(row.deposit_left),
+        due_now=money(row.due_now),
+        refunded=money(row.refunded),
+        shipped_value=money(row.shipped_value),
         due_since=row.due_since,
         version=row.version,
     )

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
+from contracts.money import round_half_up
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.accounts.store.accounts import OrderAccount, order_account_of
@@ -61,7 +62,14 @@ async def balances_of_customer(
         .group_by(order_account.c.currency)
         .order_by(sa.func.count().desc(), order_account.c.currency)
     )
-    return [Balance(row.currency, row.debt, row.deposits) for row in rows]
+    return [
+        Balance(
+            row.currency,
+            round_half_up(row.debt, row.currency),
+            round_half_up(row.deposits, row.currency),
+        )
+        for row in rows
+    ]
 
 
 async def orders_of_customer(
