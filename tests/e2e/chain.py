@@ -215,6 +215,15 @@ class Store:
             seen = {key: shown[key] for key in expected}
             raise AssertionError(f"{late}; the order shows {seen}") from None
 
+    def after_hand_over(self, order: Json, quantity: int) -> Json:
+        """The order once it knows that so much of it is handed over."""
+
+        def knows() -> Json | None:
+            shown = self.show(order)
+            return shown if Decimal(shown["settlement"]["shipped_quantity"]) == quantity else None
+
+        return soon(knows, f"{quantity} handed over")
+
     def messages(self, order: Json) -> Sequence[Json]:
         found: Sequence[Json] = self.by.get("/messages", order_id=order["id"], limit=200)["items"]
         return found

@@ -48,8 +48,10 @@ def test_identity_headers_from_outside_count_for_nothing(base_url: str) -> None:
 def test_pages_have_security_headers(base_url: str) -> None:
     """A strict policy, no sniffing, no framing."""
     answer = httpx.get(f"{base_url}/", follow_redirects=True)
-    assert "default-src 'self'" in answer.headers["content-security-policy"]
-    assert "unsafe-inline" not in answer.headers["content-security-policy"]
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from chassis.ids import uuid7
+from contracts.identity import DEMO_CUSTOMER_ID
 
 from .chain import Caller, Json, Store, days_from_now, mails_about, money, soon
 
@@ -87,7 +88,7 @@ def test_12_the_settlement_says_what_went_and_what_is_left(store: Store) -> None
     """Scenario 12: 5 at 200, 2 shipped: shipped 2 and 400, left 3 and 600."""
     order = store.take("5", "200.00")
     store.ship(order, "2")
-    shown = store.when(order, status="in_progress")["settlement"]
+    shown = store.after_hand_over(order, 2)["settlement"]
     figures = {name: Decimal(value) for name, value in shown.items()}
     assert figures == {
         "shipped_quantity": 2,
@@ -182,7 +183,7 @@ def test_a_manager_closes_with_a_reason(store: Store, manager: Caller) -> None:
     """What is open is taken back, its goods released; the reason is in the history."""
     order = store.take("3", "10.00")
     store.ship(order, "1")
-    store.when(order, status="in_progress")
+    store.after_hand_over(order, 1)
     manager.post(f"/orders/{order['id']}/close", {"reason": "customer moved away"})
     closed = store.when(order, status="closed", total=10)
     assert any("moved away" in str(entry) for entry in closed["history"])
@@ -206,7 +207,7 @@ def test_what_is_handed_over_is_not_cancelled(store: Store, manager: Caller) -> 
     """Cancelling after a hand-over is refused with what to do instead."""
     order = store.take("2", "10.00")
     store.ship(order, "1")
-    store.when(order, status="in_progress")
+    store.after_hand_over(order, 1)
     problem = manager.refused("POST", f"/orders/{order['id']}/cancel", 409)
     assert problem["detail"]
 
@@ -332,9 +333,7 @@ def test_a_customer_sees_only_the_own_orders(
     customer.refused("GET", "/orders", 403)
     customer.refused("GET", f"/orders/{foreign['id']}", 403)
     customer.refused("GET", f"/me/orders/{foreign['id']}", 404)
-    me = manager.get("/customers", q="customer@demo.example")["items"]
-    card = me[0]["id"] if me else "01900000-0000-7000-8000-000000000001"
-    own = store.take("1", "10.00", customer_id=card, customer_name=None)
+    own = store.take("1", "10.00", customer_id=str(DEMO_CUSTOMER_ID), customer_name=None)
     soon(
         lambda: own["id"] in {row["id"] for row in customer.get("/me/orders")["items"]},
         "the own order in the account",

@@ -4,14 +4,11 @@ import json
 import os
 import subprocess
 import sys
-import uuid
 from pathlib import Path
 
-import httpx
-
 from local.instance import Instance, write_private
-from local.refusals import CannotStart
-from local.topology import API, DEMO_DOMAIN, DEMO_PASSWORD, LOOPBACK
+from local.owner import new_key, signed_in
+from local.topology import API, LOOPBACK
 
 NAME = "demo agent"
 
@@ -38,21 +35,10 @@ def is_enrolled(instance: Instance) -> bool:
 
 def enrol(instance: Instance, gateway_url: str) -> None:
     """Ask the hub for a one-time code, as the demo's owner, and write it for the agent."""
-    try:
-        with httpx.Client(base_url=gateway_url + API, timeout=20, trust_env=False) as client:
-            login = {"username": f"owner@{DEMO_DOMAIN}", "password": DEMO_PASSWORD}
-            answer = client.post("/tokens", json=login).raise_for_status()
-            headers = {
-                "Authorization": f"Bearer {answer.json()['access_token']}",
-                "Idempotency-Key": str(uuid.uuid4()),
-            }
-            body = {"name": NAME, "store_ids": []}  # No store named: it serves all of them.
-            answer = client.post("/devices/enrolment-codes", json=body, headers=headers)
-            code = answer.raise_for_status().json()["code"]
-    except (httpx.HTTPError, KeyError) as error:
-        raise CannotStart(
-            f"The device agent could not be enrolled ({error}): run again."
-        ) from error
+    with signed_in(gateway_url, "Enrolling the device agent") as client:
+        body = {"name": NAME, "store_ids": []}  # No store named: it serves all of them.
+        answer = client.post("/devices/enrolment-codes", json=body, headers=new_key())
+        code = answer.raise_for_status().json()["code"]
     write_private(config_file(instance), config_text(instance, code))
 
 

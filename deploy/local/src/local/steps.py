@@ -9,7 +9,7 @@ import psycopg
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from local import agent, gateway, kafka, migrations, postgres
+from local import agent, gateway, kafka, migrations, owner, postgres
 from local.instance import Instance
 from local.processes import write_supervisor_file
 from local.refusals import CannotStart, NotReadyInTime
@@ -44,6 +44,8 @@ async def bring_up(instance: Instance, processes: Sequence[str], say: Say) -> No
         return
     supervisor.start(services)
     await _ready(instance, services, say)
+    if GATEWAY in processes and {"identity", "orders"} <= set(services):
+        await asyncio.to_thread(owner.make_demo_customer, address(instance))
     if AGENT in processes:
         await _agent(instance, supervisor, say)
 
