@@ -1,5 +1,7 @@
 """The JSON edge: what stores and warehouses answer, and how mistakes are told."""
 
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -310,3 +312,11 @@ async def test_a_cursor_of_ones_own_making_is_refused(shop: Shop, path: str) -> 
             assert (answer.status_code, pointers(answer)) == (422, ["query/cursor"])
         else:
             pytest.fail(f"{path} took {cursor}")
+
+
+async def test_a_cursor_that_no_row_could_have_is_refused(shop: Shop) -> None:
+    """Numbers too large and text with a NUL are 422 like any other made-up cursor."""
+    for path, values in (("/stock/movements", [str(2**70)]), ("/stores", ["\0"])):
+        cursor = base64.urlsafe_b64encode(json.dumps(values).encode()).decode()
+        answer = await shop.bench.http.get(path, params={"cursor": cursor})
+        assert (answer.status_code, pointers(answer)) == (422, ["query/cursor"])

@@ -19,7 +19,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inventory.cursors import place
+from inventory.cursors import number, place
 from inventory.stock import domain, handlers, store
 from inventory.stock.domain import Receipt, Shelf, plain
 from inventory.stores.store import read_warehouse
@@ -184,7 +184,7 @@ async def list_movements(
     cursor: Cursor = None,
 ) -> Page[MovementAnswer]:
     """The stock ledger, oldest first: the sum of its entries is what is on hand."""
-    begin = place(cursor, int)
+    begin = place(cursor, number)
     async with here.db.reading() as tx:
         rows = await store.list_movements(tx, who.store_ids, sku, warehouse_id, begin, limit)
     return page_of(rows, limit, show_movement, lambda row: [str(row.id)])
