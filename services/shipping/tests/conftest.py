@@ -258,3 +258,13 @@ async def until_somebody_waits(shipping: Bench) -> None:
             if shipping.db.changes._watchers:
                 return
             await asyncio.sleep(0.01)
+
+
+async def asked_for(shipping: Bench, count: int = 1) -> TakeOut:
+    """The newest take-out, once as many were asked for."""
+    async with asyncio.timeout(10):
+        while True:
+            wanted: list[TakeOut] = await shipping.said(TakeOut)
+            if len(wanted) >= count:
+                return wanted[-1]
+            await asyncio.sleep(0.02)
