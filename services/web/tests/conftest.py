@@ -160,16 +160,22 @@ async def address(app: FastAPI) -> AsyncIterator[str]:
         uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off")
     )
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for.
         await asyncio.sleep(0.02)
     yield f"http://127.0.0.1:{port}"
     server.should_exit = server.force_exit = True
     await serving
 
 
+@pytest.fixture(scope="session")
+def chromium() -> str | None:
+    """Where a Chromium is on this machine."""
+    return next((path for path in CHROMIUM if path and Path(path).exists()), None)
+
+
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    found = next((path for path in CHROMIUM if path and Path(path).exists()), None)
+async def browser(chromium: str | None) -> AsyncIterator[Browser]:
+    found = chromium
     if found is None:
         pytest.fail("no Chromium here: install Debian's package chromium, or set CHROMIUM")
     async with async_playwright() as playwright:
@@ -204,15 +210,19 @@ async def open_page(browser: Browser, address: str) -> AsyncIterator[Open]:
         page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
         page.on(
             "request",
-            lambda request: None
-            if request.url.startswith((address, "data:"))
-            else wrong.append(f"left the origin: {request.url}"),
+            lambda request: (
+                None
+                if request.url.startswith((address, "data:"))
+                else wrong.append(f"left the origin: {request.url}")
+            ),
         )
         page.on(
             "console",
-            lambda message: wrong.append(f"policy: {message.text}")
-            if "Content Security Policy" in message.text
-            else None,
+            lambda message: (
+                wrong.append(f"policy: {message.text}")
+                if "Content Security Policy" in message.text
+                else None
+            ),
         )
         if who is not None:
             await page.goto("/sign-in")

@@ -164,9 +164,7 @@ def order_of(number: str, **over: Any) -> Json:
             "until": iso(timedelta(days=3)),
         },
         "settlement": {
-            "shipped_quantity": str(
-                sum((Decimal(line["shipped"]) for line in made), Decimal(0))
-            ),
+            "shipped_quantity": str(sum((Decimal(line["shipped"]) for line in made), Decimal(0))),
             "shipped_amount": money(shipped_amount),
             "left_quantity": str(left),
             "left_amount": money(total - shipped_amount),
@@ -201,8 +199,11 @@ def orders() -> list[Json]:
             status="ready",
             financial_status="partly_paid",
             paid="120.00",
-            lines=[("KET-17", "2", "2", "0", "0"), ("MUG-03", "6", "6", "0", "0"),
-                   ("LAMP-2", "2", "2", "0", "0")],
+            lines=[
+                ("KET-17", "2", "2", "0", "0"),
+                ("MUG-03", "6", "6", "0", "0"),
+                ("LAMP-2", "2", "2", "0", "0"),
+            ],
             placed_at=iso(timedelta(minutes=-8)),
         ),
         order_of(

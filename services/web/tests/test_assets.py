@@ -57,8 +57,6 @@ async def test_files_are_kept_by_their_content(anyone: httpx.AsyncClient) -> Non
     assert address is not None
     kept = await anyone.get(address[1])
     assert "immutable" in kept.headers["cache-control"]
-    again = await anyone.get(
-        "/static/css/app.css", headers={"if-none-match": kept.headers["etag"]}
-    )
+    again = await anyone.get("/static/css/app.css", headers={"if-none-match": kept.headers["etag"]})
     assert again.status_code == 304
     assert (await anyone.get("/static/../settings.py")).status_code == 404

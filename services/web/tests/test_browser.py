@@ -13,10 +13,20 @@ from .fake_api import Chain, Refused
 
 READY = data.id_of("order S01-000412")
 STAFF_PAGES = (
-    "/take-order", "/orders", f"/orders/{READY}", f"/orders/{READY}/money",
-    f"/orders/{READY}/papers", f"/orders/{READY}/messages", f"/orders/{READY}/timeline",
-    "/customers", f"/customers/{data.CUSTOMERS[0]['id']}", "/stock", "/today", "/settings",
-    "/system", "/search?q=kettle",
+    "/take-order",
+    "/orders",
+    f"/orders/{READY}",
+    f"/orders/{READY}/money",
+    f"/orders/{READY}/papers",
+    f"/orders/{READY}/messages",
+    f"/orders/{READY}/timeline",
+    "/customers",
+    f"/customers/{data.CUSTOMERS[0]['id']}",
+    "/stock",
+    "/today",
+    "/settings",
+    "/system",
+    "/search?q=kettle",
 )
 CUSTOMER_PAGES = ("/my/orders", f"/my/orders/{READY}", "/my/messages", "/my/profile")
 # What the digit keys type in other keyboard layouts; a scanner presses the same places.
@@ -24,7 +34,7 @@ LAYOUTS = {
     "US": "1234567890",
     "French": "&é\"'(-è_çà",
     "Czech": "+ěščřžýáíé",
-    "Kazakh": "\"әіңғ,.үұқ",
+    "Kazakh": '"әіңғ,.үұқ',
     "Lithuanian": "ąčęėįšųū90",
 }
 KETTLE, MUG = "4006381333931", "4006381333948"
@@ -103,7 +113,9 @@ async def test_an_order_takes_twelve_keys_and_three_scans(open_page: Open, chain
     await expect(page.locator("#accepted")).to_contain_text("Paid €33.45, left €33.45")
     await expect(page.locator(".till-line")).to_have_count(0)
     assert len(keys) <= 12
-    [taken] = [body for method, path, body, _ in chain.asked if (method, path) == ("POST", "/orders")]
+    [taken] = [
+        body for method, path, body, _ in chain.asked if (method, path) == ("POST", "/orders")
+    ]
     assert taken is not None
     assert taken["customer_id"] == data.CUSTOMERS[0]["id"]
     assert [each["quantity"] for each in taken["lines"]] == ["1", "2"]
@@ -125,9 +137,7 @@ async def test_nothing_typed_is_lost_by_a_reload(open_page: Open) -> None:
     assert json.loads(after)["key"] == json.loads(before)["key"]
 
 
-async def test_a_lost_line_keeps_the_order_and_takes_it_once(
-    open_page: Open, chain: Chain
-) -> None:
+async def test_a_lost_line_keeps_the_order_and_takes_it_once(open_page: Open, chain: Chain) -> None:
     """The answer is lost: the page says so, keeps everything, and Enter again takes one order."""
     page = await open_page("cashier", "/take-order")
     await scan(page, KETTLE)
@@ -202,7 +212,9 @@ async def test_pick_up_takes_four_keys(open_page: Open, chain: Chain) -> None:
     assert chain.shipments[0]["state"] == "posted"
 
 
-async def test_the_pages_work_without_scripts(open_page: Open, browser: object, address: str) -> None:
+async def test_the_pages_work_without_scripts(
+    open_page: Open, browser: object, address: str
+) -> None:
     """A payment is taken by plain forms, with scripts switched off."""
     context = await browser.new_context(java_script_enabled=False, base_url=address)  # type: ignore[attr-defined]
     page = await context.new_page()
@@ -239,7 +251,9 @@ async def test_axe_finds_nothing_serious_for_staff(open_page: Open, theme: str) 
     assert {path: wrong for path, wrong in found.items() if wrong} == {}
 
 
-@pytest.mark.parametrize(("language", "theme"), [("ru", "light"), ("bg", "dark"), ("fi", "light"), ("kk", "dark")])
+@pytest.mark.parametrize(
+    ("language", "theme"), [("ru", "light"), ("bg", "dark"), ("fi", "light"), ("kk", "dark")]
+)
 async def test_axe_finds_nothing_serious_in_any_language(
     open_page: Open, language: str, theme: str
 ) -> None:

@@ -24,8 +24,16 @@ ORDER = UUID(data.id_of("order S01-000412"))
 
 def agreed(store: UUID) -> OrderAgreed:
     return OrderAgreed(
-        order_id=ORDER, store_id=store, number="S01-1", status="agreed", financial_status="unpaid",
-        currency="EUR", total=Decimal(10), paid=Decimal(0), changed=("status",), at=data.NOW,
+        order_id=ORDER,
+        store_id=store,
+        number="S01-1",
+        status="agreed",
+        financial_status="unpaid",
+        currency="EUR",
+        total=Decimal(10),
+        paid=Decimal(0),
+        changed=("status",),
+        at=data.NOW,
         by="someone",
     )
 
@@ -44,10 +52,24 @@ def test_a_cashier_is_told_of_the_own_store_only() -> None:
     """Another store's order, scan and stock stay there."""
     live = Live("nowhere", 0)
     cashier = Visitor("c", Role.CASHIER, frozenset({str(STORE)}), None)
-    scan = Scanned(device_id=ORDER, scan_id=ORDER, store_id=OTHER, scanner="one", code="1", symbology=None, at=data.NOW)
+    scan = Scanned(
+        device_id=ORDER,
+        scan_id=ORDER,
+        store_id=OTHER,
+        scanner="one",
+        code="1",
+        symbology=None,
+        at=data.NOW,
+    )
     stock = StockState(
-        warehouse_id=ORDER, store_id=OTHER, sku="A", on_hand=Decimal(1), held=Decimal(0),
-        available=Decimal(1), broken=Decimal(0), expected=Decimal(0),
+        warehouse_id=ORDER,
+        store_id=OTHER,
+        sku="A",
+        on_hand=Decimal(1),
+        held=Decimal(0),
+        available=Decimal(1),
+        broken=Decimal(0),
+        expected=Decimal(0),
     )
     heard = told(live, cashier, agreed(OTHER), scan, stock, agreed(STORE))
     assert [change.store_id for change in heard] == [str(STORE)]
@@ -70,8 +92,17 @@ def test_a_customer_is_told_of_the_own_orders_only() -> None:
 def test_a_sealed_print_job_is_not_shown() -> None:
     """The job's content is for the agent's eyes; pages learn only its state."""
     job = PrintJobChanged(
-        job_id=ORDER, order_id=ORDER, store_id=STORE, device_id=None, kind="deposit_receipt",
-        state="queued", reason=None, copies=1, expires_at=data.NOW, sealed="secret", at=data.NOW,
+        job_id=ORDER,
+        order_id=ORDER,
+        store_id=STORE,
+        device_id=None,
+        kind="deposit_receipt",
+        state="queued",
+        reason=None,
+        copies=1,
+        expires_at=data.NOW,
+        sealed="secret",
+        at=data.NOW,
     )
     change = change_of(job)
     assert change is not None

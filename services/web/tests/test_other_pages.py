@@ -29,7 +29,12 @@ async def test_a_new_customer_is_added_and_shown(chain: Chain, sign_in: SignIn) 
     """The card is made once and its page opens."""
     client = await sign_in("cashier")
     page = (await client.get("/customers")).text
-    form = {"csrf": form_token(page), "key": form_key(page, "/customers"), "name": "Eero", "language": "fi"}
+    form = {
+        "csrf": form_token(page),
+        "key": form_key(page, "/customers"),
+        "name": "Eero",
+        "language": "fi",
+    }
     answer = await client.post("/customers", data=form)
     shown = await client.get(answer.headers["location"])
     assert "Eero" in shown.text
@@ -40,7 +45,12 @@ async def test_a_wrong_address_is_said_at_its_field(sign_in: SignIn) -> None:
     """The sentence of the API stands at the e-mail, and the name stays typed."""
     client = await sign_in("cashier")
     page = (await client.get("/customers")).text
-    form = {"csrf": form_token(page), "key": form_key(page, "/customers"), "name": "Eero", "email": "eero"}
+    form = {
+        "csrf": form_token(page),
+        "key": form_key(page, "/customers"),
+        "name": "Eero",
+        "email": "eero",
+    }
     answer = await client.post("/customers", data=form)
     assert answer.status_code == 422
     assert 'id="c-email-refusal" role="alert">Write the address as name@place.' in answer.text
@@ -68,7 +78,12 @@ async def test_settings_change_with_the_version_that_was_read(
     """The percentage is saved if nobody changed it meanwhile; a wrong one is said at its field."""
     client = await sign_in("manager")
     page = (await client.get("/settings")).text
-    form = {"csrf": form_token(page), "etag": '"7"', "prepayment_percent": "30", "first-site": "agreed"}
+    form = {
+        "csrf": form_token(page),
+        "etag": '"7"',
+        "prepayment_percent": "30",
+        "first-site": "agreed",
+    }
     assert (await client.post("/settings/orders", data=form)).status_code == 303
     assert chain.settings["prepayment_percent"] == "30"
     assert chain.settings["first_status"] == {"site": "agreed"}
@@ -84,7 +99,12 @@ async def test_a_store_changes_how_it_holds(chain: Chain, sign_in: SignIn) -> No
     client = await sign_in("manager")
     page = (await client.get("/settings")).text
     store = chain.stores[1]["id"]
-    form = {"csrf": form_token(page), "hold_method": "separate", "held_goods_sale": "block", "hold_days": "5"}
+    form = {
+        "csrf": form_token(page),
+        "hold_method": "separate",
+        "held_goods_sale": "block",
+        "hold_days": "5",
+    }
     assert (await client.post(f"/settings/stores/{store}", data=form)).status_code == 303
     assert chain.stores[1]["hold_days"] == 5
     assert 'value="5"' in (await client.get("/settings")).text
@@ -138,7 +158,10 @@ async def test_a_line_is_told_what_can_be_promised(sign_in: SignIn) -> None:
     client = await sign_in("cashier")
     found = await client.get(f"/take-order/stock?store_id={data.STORES[0]['id']}&sku=CHAIR9")
     assert found.json()["stock"]["CHAIR9"] | {"warehouses": None} == {
-        "here": "0", "elsewhere": "8", "expected": "12", "warehouses": None,
+        "here": "0",
+        "elsewhere": "8",
+        "expected": "12",
+        "warehouses": None,
     }
 
 

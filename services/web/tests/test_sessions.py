@@ -48,7 +48,10 @@ def test_an_altered_cookie_is_no_session() -> None:
     value = seal.close(session)
     assert seal.open(value) == session
     middle = len(value) // 2
-    assert seal.open(value[:middle] + ("A" if value[middle] != "A" else "B") + value[middle + 1 :]) is None
+    assert (
+        seal.open(value[:middle] + ("A" if value[middle] != "A" else "B") + value[middle + 1 :])
+        is None
+    )
     assert Seal(SECRET[::-1]).open(value) is None
     assert seal.open("nonsense") is None
 

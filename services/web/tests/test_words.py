@@ -11,9 +11,7 @@ from babel.messages.pofile import read_po
 from web.language import LANGUAGES, LOCALE_FOLDER, Language, choose, typed_number
 
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
-OPTIONS = {
-    "templates/**.html": {"newstyle_gettext": "true", "extensions": "jinja2.ext.i18n"}
-}
+OPTIONS = {"templates/**.html": {"newstyle_gettext": "true", "extensions": "jinja2.ext.i18n"}}
 PLACES = re.compile(r"%\(\w+\)s")
 # Words that are the same on purpose.
 SAME = {"Holdfast", "kg", "m", "Marketplace", "Messenger", "Proforma", "API", "Status", "Login"}

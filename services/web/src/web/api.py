@@ -1,5 +1,6 @@
 """The client of the public API: web asks the gateway as any other client does."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,8 @@ import httpx
 from web.jsons import Json
 
 TIMEOUT_SECONDS = 15.0
+TRIES_MAX = 8
+TRY_AGAIN_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,13 @@ class Api:
     ) -> Answer:
         """One call; anything but success is an ApiProblem."""
         params = {name: value for name, value in (query or {}).items() if value not in (None, "")}
-        response = await self._send(
-            method, path, params, body, self._headers(key, etag, wait_seconds)
-        )
+        headers = self._headers(key, etag, wait_seconds)
+        for _ in range(TRIES_MAX):
+            response = await self._send(method, path, params, body, headers)
+            if response.status_code != 409 or "Retry-After" not in response.headers:
+                break
+            # What was made a moment ago is not known everywhere yet; the key stays the same.
+            await asyncio.sleep(TRY_AGAIN_SECONDS)
         if response.is_success:
             return Answer(response.status_code, response.json(), response.headers.get("etag"))
         raise problem_of(response)

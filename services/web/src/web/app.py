@@ -30,12 +30,14 @@ from web.pages import (
     order_steps,
     orders,
     search,
-    settings as settings_page,
     sign_in,
     stock,
     system,
     take_order,
     today,
+)
+from web.pages import (
+    settings as settings_page,
 )
 from web.readiness import ask_all
 from web.render import Pages

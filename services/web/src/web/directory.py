@@ -56,7 +56,9 @@ class Directory:
         kept = self._kept.get(account_id)
         if kept is not None and now - kept[0] < KEPT_FOR:
             return kept[1]
-        places = Places(tuple(await all_of(api, "/stores")), tuple(await all_of(api, "/warehouses")))
+        places = Places(
+            tuple(await all_of(api, "/stores")), tuple(await all_of(api, "/warehouses"))
+        )
         self._kept[account_id] = (now, places)
         self._kept.move_to_end(account_id)
         while len(self._kept) > PEOPLE_MAX:

@@ -62,8 +62,16 @@ def change_of(message: Message) -> Change | None:
                 },
             )
         case StockState():
-            fields = ("warehouse_id", "store_id", "sku", "on_hand", "held", "available", "broken",
-                      "expected")
+            fields = (
+                "warehouse_id",
+                "store_id",
+                "sku",
+                "on_hand",
+                "held",
+                "available",
+                "broken",
+                "expected",
+            )
             data = {name: str(getattr(message, name)) for name in fields}
             return Change("stock", str(message.store_id), None, None, data)
         case PrintJobChanged():
@@ -77,13 +85,13 @@ def change_of(message: Message) -> Change | None:
             return Change("print", str(message.store_id), str(message.order_id), None, data)
         case Scanned():
             store = str(message.store_id) if message.store_id else None
-            data = {
+            scan: Json = {
                 "scan_id": str(message.scan_id),
                 "device_id": str(message.device_id),
                 "store_id": store,
                 "code": message.code,
             }
-            return Change("scan", store, None, None, data)
+            return Change("scan", store, None, None, scan)
     return None
 
 

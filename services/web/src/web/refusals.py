@@ -94,7 +94,9 @@ async def show(
         found = await visit(request)
     if request.headers.get("accept", "").startswith("application/json"):
         sentence = found.sentence(problem) if problem else ""
-        errors = [{"pointer": e.pointer, "detail": e.detail} for e in problem.errors] if problem else []
+        errors = (
+            [{"pointer": e.pointer, "detail": e.detail} for e in problem.errors] if problem else []
+        )
         body = {"title": sentence, "status": status, "detail": sentence, "errors": errors}
         return JSONResponse(body, status, media_type="application/problem+json")
     if foreign_form:

@@ -32,9 +32,7 @@ async def _list(
     problem: ApiProblem | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response:
-    customers, next_cursor = await visit.api.get_page(
-        "/customers", q=q, limit=LIMIT, cursor=cursor
-    )
+    customers, next_cursor = await visit.api.get_page("/customers", q=q, limit=LIMIT, cursor=cursor)
     return visit.page(
         "customers.html",
         status=problem.status if problem else 200,

@@ -1,4 +1,4 @@
-"""What an order's page shows: how far goods and money are, and what can be done next and why not."""
+"""What an order's page shows: how far goods and money are, what can be done next, why not."""
 
 from dataclasses import dataclass
 from decimal import Decimal

@@ -118,7 +118,9 @@ async def rows(visit: Reader, id: Annotated[list[UUID], Query(max_length=ROWS_MA
     found = await asyncio.gather(
         *(visit.attempt(visit.api.get(f"/orders/{one}")) for one in dict.fromkeys(id))
     )
-    return visit.page("orders_rows.html", orders_alone=True, orders=[one for one in found if one], places=places)
+    return visit.page(
+        "orders_rows.html", orders_alone=True, orders=[one for one in found if one], places=places
+    )
 
 
 @router.get("/orders.csv")
@@ -133,8 +135,19 @@ async def export(visit: Reader) -> Response:
     async def lines() -> AsyncIterator[str]:
         # The mark tells spreadsheets that the file is UTF-8.
         yield "\ufeff" + _row(
-            ["number", "placed_at", "store", "channel", "customer", "status", "financial_status",
-             "currency", "total", "paid", "due"]
+            [
+                "number",
+                "placed_at",
+                "store",
+                "channel",
+                "customer",
+                "status",
+                "financial_status",
+                "currency",
+                "total",
+                "paid",
+                "due",
+            ]
         )
         orders, following, count = first, cursor, 0
         while orders:

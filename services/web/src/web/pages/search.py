@@ -21,7 +21,11 @@ async def search(visit: Reader, q: str = "") -> Response:
     """What fits the words, as a page or as the palette's list."""
     q = q.strip()
     orders, customers, items = ([], [], []) if not q else await _found(visit, q)
-    actions = [entry for entry in navigation(visit.say) if q and q.lower() in entry[1].lower() and visit.known.may(entry[3])]
+    actions = [
+        entry
+        for entry in navigation(visit.say)
+        if q and q.lower() in entry[1].lower() and visit.known.may(entry[3])
+    ]
     template = "search_found.html" if visit.request.headers.get("hx-request") else "search.html"
     return visit.page(
         template, q=q, orders=orders, customers=customers, items=items, actions=actions

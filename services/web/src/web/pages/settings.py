@@ -74,9 +74,7 @@ async def change_orders(visit: Manager) -> Response:
 async def change_store(visit: StoreManager, store_id: UUID) -> Response:
     """Changes how a store holds goods; orders taken earlier stay as they are."""
     form = await visit.form()
-    body: Json = {
-        name: str(form[name]) for name in STORE_FIELDS if str(form.get(name, "")).strip()
-    }
+    body: Json = {name: str(form[name]) for name in STORE_FIELDS if str(form.get(name, "")).strip()}
     if str(body.get("hold_days", "")).isdigit():
         body["hold_days"] = int(body["hold_days"])
     try:

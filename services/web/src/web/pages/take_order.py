@@ -188,9 +188,7 @@ async def accept(visit: Taker, draft: Accepted) -> Response:
     """Accepts the draft once, however often it is sent, and takes the deposit with it."""
     visit.check_token(visit.request.headers.get("x-csrf-token", ""))
     try:
-        order = await visit.api.post(
-            "/orders", draft.order, draft.key, wait_seconds=WAIT_SECONDS
-        )
+        order = await visit.api.post("/orders", draft.order, draft.key, wait_seconds=WAIT_SECONDS)
     except ApiProblem as problem:
         order = await _accepted_before(visit, draft, problem)
         if order is None:
@@ -250,11 +248,9 @@ async def accepted(visit: Taker, order_id: UUID) -> Response:
     )
     goods = goods_of(order)
     posted = [one for one in (payments or ([], None))[0] if one["state"] == "posted"]
-    prints = (jobs or ([], None))[0]
+    prints: list[Json] = (jobs or ([], None))[0]
     undecided = not order.get("holds_decided", order["status"] != "agreed")
-    printing = bool(posted) and (
-        not prints or prints[0]["state"] in ("queued", "printing")
-    )
+    printing = bool(posted) and (not prints or prints[0]["state"] in ("queued", "printing"))
     return visit.page(
         "take_order_accepted.html",
         order=order,

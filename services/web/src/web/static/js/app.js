@@ -128,7 +128,7 @@ function startOrder() {
   if (open) focusStep(open);
 }
 
-const focusStep = (step) => step.querySelector("[data-focus], button:last-of-type")?.focus();
+const focusStep = (step) => (step.querySelector("[data-focus]") ?? step.querySelector("button:not([type=button])"))?.focus();
 
 // Away from the till a scanner opens what it reads: an order by its number, an item's stock.
 function startScans() {
