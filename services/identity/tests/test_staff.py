@@ -120,6 +120,8 @@ async def test_accounts_are_listed_in_pages(identity: Bench) -> None:
         [cashier] = (await owner.get("/staff?role=cashier")).json()["items"]
         assert cashier["username"] == "cashier@demo.example"
         assert "password" not in str(cashier)
+        for made_up in ("abc", "WyJ4Il0="):
+            assert (await owner.get("/staff", params={"cursor": made_up})).status_code == 422
 
 
 async def test_a_switched_off_account_is_out(identity: Bench, nobody: httpx.AsyncClient) -> None:

@@ -146,6 +146,11 @@ async def test_sign_in_says_what_is_missing(nobody: httpx.AsyncClient) -> None:
     pointers = {error["pointer"] for error in answer.json()["errors"]}
     assert pointers == {"/password", "/pass"}
     assert "canary" not in answer.text
+    for odd in ("a\u0000b", " ", "\n"):
+        answer = await nobody.post("/tokens", json={"username": odd, "password": "x"})
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/username"]
+    answer = await nobody.post("/tokens", json={"username": "a", "password": "\u0000\t"})
+    assert answer.status_code == 401
 
 
 def part(values: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import structlog
 from chassis.http.auth import open_to_all
-from chassis.http.fields import Body
+from chassis.http.fields import Body, Text
 from chassis.http.problems import Refusal
 from chassis.ids import uuid7
 from chassis.runtime import Here, Runtime
@@ -40,7 +40,7 @@ class Parts:
 
 
 class SignIn(Body):
-    username: Secret
+    username: Text
     password: Secret
 
 

@@ -8,7 +8,7 @@ from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version, set_etag
 from chassis.http.fields import Body, Text
 from chassis.http.idempotency import Call, Key, Keyed, claim
-from chassis.http.pages import Cursor, Limit, Page, after, page_of
+from chassis.http.pages import BadCursor, Cursor, Limit, Page, after, page_of
 from chassis.http.problems import NotFound
 from chassis.http.waiting import Wait, once_known
 from chassis.ids import uuid7
@@ -143,12 +143,20 @@ async def list_accounts(
     active: bool | None = None,
 ) -> Page[ShownAccount]:
     """Who may sign in."""
-    start = after(cursor, 1)
+    start = _start(cursor)
     async with here.db.reading() as tx:
-        rows = await store.list_accounts(
-            tx, role, active, None if start is None else UUID(start[0]), limit + 1
-        )
+        rows = await store.list_accounts(tx, role, active, start, limit + 1)
     return page_of(rows, limit, show, lambda account: [str(account.id)])
+
+
+def _start(cursor: str | None) -> UUID | None:
+    values = after(cursor, 1)
+    try:
+        return None if values is None else UUID(values[0])
+    except ValueError as error:
+        raise BadCursor(
+            "Take next_cursor of the page before as it is.", pointer="query/cursor"
+        ) from error
 
 
 @router.get("/staff/me")

@@ -283,8 +283,9 @@ def _after(cursor: str | None) -> tuple[datetime, UUID] | None:
     if values is None:
         return None
     try:
-        return datetime.fromisoformat(values[0]), UUID(values[1])
-    except ValueError as error:
+        # A time without an offset becomes one with ours, so that the database can compare it.
+        return datetime.fromisoformat(values[0]).astimezone(UTC), UUID(values[1])
+    except (ValueError, OverflowError) as error:
         raise pages.BadCursor(
             "Take next_cursor of the page before as it is.", pointer="query/cursor"
         ) from error
