@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 from chassis.ids import uuid7
 from chassis.testing import Bench
@@ -28,6 +29,7 @@ from .conftest import (
     posting,
     see,
     shipped,
+    store_state,
     take,
 )
 
@@ -307,3 +309,72 @@ async def test_a_customer_sees_the_own_orders_alone(shop: Bench) -> None:
         assert (seen["customer"]["name"], seen["history"][0]["by"]) == ("Anna Berg", "store")
         assert (await anna.get(f"/me/orders/{other['id']}")).status_code == 404
         assert (await anna.get("/orders")).status_code == 403
+
+
+async def when(shop: Bench, kind: type[Any], count: int) -> list[Any]:
+    """What was said of this kind, once there is so much of it."""
+
+    async def probe() -> list[Any] | None:
+        found = await shop.said(kind)
+        return found if len(found) >= count else None
+
+    found = await shop.db.wait_until([], probe, 10, poll_s=0.02)
+    assert found is not None, f"{kind.__name__} was never said"
+    return found
+
+
+async def test_an_answer_waits_until_the_goods_are_held_and_released(shop: Bench) -> None:
+    """With Prefer: wait an order answers held, and its cancel answers released."""
+    prefer = {"Prefer": "wait=5"}
+    id = str(uuid7())
+    taking = asyncio.create_task(shop.http.post("/orders", json=order_body(id=id), headers=prefer))
+    await when(shop, HoldGoods, 1)
+    order = (await shop.http.get(f"/orders/{id}")).json()
+    assert order["holds_decided"] is False
+    await shop.deliver(decided(order))
+    answer = await taking
+    assert (answer.status_code, answer.json()["status"]) == (201, "ready")
+    path = f"/orders/{id}/cancel"
+    cancelling = asyncio.create_task(shop.http.post(path, headers=prefer))
+    await when(shop, ReleaseGoods, 1)
+    await shop.deliver(decided(order, "0", revision=2, released=True))
+    cancelled = (await cancelling).json()
+    assert (cancelled["status"], cancelled["holds_decided"]) == ("cancelled", True)
+
+
+async def test_an_order_waits_for_the_store_that_it_names(shop: Bench) -> None:
+    """A warehouse made a moment ago elsewhere is waited for, and then it is known."""
+    store, main = uuid7(), uuid7()
+    body = order_body(store_id=str(store), hold={"warehouse_id": str(main)})
+    taking = asyncio.create_task(shop.http.post("/orders", json=body, headers={"Prefer": "wait=5"}))
+    await asyncio.sleep(0)
+    await shop.deliver(store_state(store, "S9", main))
+    [asked] = await when(shop, HoldGoods, 1)
+    await shop.deliver(decided({"id": str(asked.order_id), "lines": [
+        {"id": str(asked.lines[0].line_id), "sku": "TEA", "quantity": "5"}]}))  # fmt: skip
+    assert (await taking).status_code == 201
+
+
+async def test_a_repeated_action_answers_the_same(shop: Bench) -> None:
+    """An agree sent again under its key is no second agree; a refused one leaves its key free."""
+    order = await take(shop, channel="site")
+    headers = {"Idempotency-Key": "agree-1"}
+    answers = [
+        await shop.http.post(f"/orders/{order['id']}/agree", headers=headers) for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    missing = f"/orders/{UNKNOWN}/agree"
+    for _ in range(2):
+        answer = await shop.http.post(missing, headers={"Idempotency-Key": "agree-2"})
+        assert answer.status_code == 404
+
+
+async def test_a_cancel_and_a_hand_over_at_once_agree(shop: Bench) -> None:
+    """Whoever is first, the order is either cancelled with nothing gone, or it goes on."""
+    orders = [await take(shop) for _ in range(6)]
+    await asyncio.gather(
+        *(shop.http.post(f"/orders/{order['id']}/cancel") for order in orders),
+        *(shop.deliver(shipped(order, "5", "1000")) for order in orders),
+    )
+    for order in orders:
+        assert (await see(shop, order))["status"] == "shipped"

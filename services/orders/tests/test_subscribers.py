@@ -52,6 +52,8 @@ async def test_the_settlement_says_what_is_left(shop: Bench) -> None:
     """Ordered 5 at 200, shipped 2: shipped 2 and 400, left 3 and 600."""
     order = await take(shop)
     await shop.deliver(decided(order), shipped(order, "2", "400"))
+    part = (await shop.said(OrderProgressed))[-1]
+    assert (part.status, part.changed) == ("ready", ("status",))  # The customer is told.
     assert (await see(shop, order))["settlement"] == {
         "shipped_quantity": "2",
         "shipped_amount": "400.00",

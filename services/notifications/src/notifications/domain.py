@@ -211,11 +211,11 @@ def _status_headline(before: Order, after: Order) -> Headline:
         return Headline.REOPENED
     if after.status == "shipped":
         return Headline.HANDED_OVER
-    if after.status == "ready":
+    if after.status == "ready" and after.shipped <= before.shipped:
         return Headline.READY
     if after.status == "agreed" and before.status in NOT_YET_AGREED:
         return Headline.AGREED
-    if after.status in ("agreed", "in_progress"):
+    if after.status in ("agreed", "in_progress", "ready"):
         parted = after.shipped > before.shipped
         return Headline.PART_HANDED_OVER if parted else Headline.IN_PROGRESS
     return Headline.UPDATED

@@ -136,7 +136,8 @@ def hear_of_shipment(order: Order, told: ShipmentTold) -> list[Happening]:
                 line.shipped_amount, line_amount(line.quantity, line.unit_price, order.currency)
             )
     happened = _void_cancel(order, told.at)
-    changed = settle(order)
+    # A part that leaves an order ready is a change too: the customer is told of each hand-over.
+    changed = settle(order) or ("status",)
     count = sum((part.quantity for part in told.parts), ZERO)
     news = Happening(What.GOODS_HANDED_OVER, told.by, told.at, changed, f"{count:f}")
     more = [Happening(What.LINES_CHANGED, told.by, told.at, ())] if outgrown else []
