@@ -238,6 +238,7 @@ def orders() -> list[Json]:
             financial_status="paid",
             paid="64.00",
             lines=[("LAMP-2", "1", "0", "0", "1")],
+            customer=None,
             placed_at=iso(timedelta(days=-12)),
         ),
         order_of(

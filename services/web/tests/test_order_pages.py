@@ -162,6 +162,7 @@ async def test_a_lost_answer_is_said_and_the_key_stays(chain: Chain, sign_in: Si
     with chain.refusing(f"/orders/{WAITING}/agree", Refused(503, "")):
         answer = await client.post(f"/orders/{WAITING}/agree", data=form)
     assert answer.status_code == 503
+    assert form_key(answer.text, f"/orders/{WAITING}/agree") == form["key"]
     again = await client.post(f"/orders/{WAITING}/agree", data=form)
     assert again.status_code == 303
     assert chain.orders[WAITING]["status"] == "agreed"

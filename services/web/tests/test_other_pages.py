@@ -231,3 +231,28 @@ async def test_a_page_that_breaks_says_what_to_do(app: FastAPI, sign_in: SignIn)
         answer = await client.get(path)
         assert answer.status_code == 404
         assert "There is no such page" in answer.text
+
+
+async def test_an_empty_chain_says_what_to_do_first(chain: Chain, sign_in: SignIn) -> None:
+    """Before the first store, order or customer every page says what to do."""
+    chain.orders.clear()
+    chain.customers.clear()
+    chain.payments.clear()
+    manager, customer = await sign_in("manager"), await sign_in("customer")
+    with chain.refusing("/system/billing/parked", Refused(404, "")):
+        for path in (
+            "/take-order",
+            "/orders",
+            "/today",
+            "/customers",
+            "/stock?sku=NONE",
+            "/system",
+        ):
+            assert (await manager.get(path)).status_code == 200, path
+    assert "Take the first order" in (await manager.get("/orders")).text
+    assert "No order fits these filters" in (await manager.get("/orders?status=ready")).text
+    assert "Add the first one" in (await manager.get("/customers")).text
+    assert "Nobody fits" in (await manager.get("/customers?q=zzz")).text
+    assert "No orders yet" in (await customer.get("/my/orders")).text
+    chain.stores.clear()
+    assert "There is no store yet" in (await (await sign_in("owner")).get("/take-order")).text

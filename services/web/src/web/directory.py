@@ -8,6 +8,7 @@ from web.api import Api
 from web.jsons import Json
 
 KEPT_FOR = timedelta(seconds=20)
+ASKED_AGAIN = timedelta(seconds=1)  # For a store that was opened a moment ago.
 PEOPLE_MAX = 2_000
 PAGE_LIMIT = 200
 PAGES_MAX = 20
@@ -26,6 +27,10 @@ class Places:
             if store["id"] == store_id:
                 return store
         return {"id": store_id, "name": (store_id or "")[:8], "code": ""}
+
+    def has(self, store_id: str | None) -> bool:
+        """Whether the store is among them; no store in particular is."""
+        return store_id is None or any(store["id"] == store_id for store in self.stores)
 
     def warehouse(self, warehouse_id: str | None) -> Json:
         """The warehouse with a name that people know."""
@@ -51,10 +56,12 @@ class Directory:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, tuple[datetime, Places]] = OrderedDict()
 
-    async def places(self, account_id: str, api: Api, now: datetime) -> Places:
-        """The stores and warehouses that this account sees."""
+    async def places(
+        self, account_id: str, api: Api, now: datetime, wanted: str | None = None
+    ) -> Places:
+        """The stores and warehouses that this account sees; asked anew for an unknown `wanted`."""
         kept = self._kept.get(account_id)
-        if kept is not None and now - kept[0] < KEPT_FOR:
+        if kept is not None and now - kept[0] < (KEPT_FOR if kept[1].has(wanted) else ASKED_AGAIN):
             return kept[1]
         places = Places(
             tuple(await all_of(api, "/stores")), tuple(await all_of(api, "/warehouses"))

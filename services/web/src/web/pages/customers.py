@@ -31,6 +31,7 @@ async def _list(
     cursor: str = "",
     problem: ApiProblem | None = None,
     typed: dict[str, str] | None = None,
+    key: str | None = None,
 ) -> Response:
     customers, next_cursor = await visit.api.get_page("/customers", q=q, limit=LIMIT, cursor=cursor)
     return visit.page(
@@ -42,7 +43,7 @@ async def _list(
         problem=problem,
         sentence=visit.sentence(problem) if problem else None,
         typed=typed or {},
-        key=new_key(),
+        key=key or new_key(),
     )
 
 
@@ -59,7 +60,7 @@ async def add(visit: Writer) -> Response:
     except ApiProblem as problem:
         if problem.status in (401, 403):
             raise
-        return await _list(visit, problem=problem, typed=typed)
+        return await _list(visit, problem=problem, typed=typed, key=str(form.get("key", "")))
     return see_other(f"/customers/{made['id']}?said=customer")
 
 

@@ -22,12 +22,14 @@ async def show(
 ) -> Response:
     """The page with this tab open; `context` may hold a refused step with what was typed."""
     api = visit.api
-    order, documents, payments, places, details = await asyncio.gather(
+    order, documents, payments, details = await asyncio.gather(
         api.ask("GET", f"/orders/{order_id}"),
         visit.attempt(items(visit, "/documents", order_id)),
         visit.attempt(items(visit, "/payments", order_id)),
-        visit.request.app.state.directory.places(visit.known.account_id, api, visit.now),
         _details(visit, order_id, tab),
+    )
+    places = await visit.request.app.state.directory.places(
+        visit.known.account_id, api, visit.now, wanted=order.body["store_id"]
     )
     names = await _staff(visit) if tab == "timeline" else {}
     steps = steps_of(order.body, documents, visit.known)

@@ -75,7 +75,9 @@ async def journal(visit: Reader, cursor: str = "") -> Response:
     filters = filters_of(visit)
     state = visit.request.app.state
     places, found = await asyncio.gather(
-        state.directory.places(visit.known.account_id, visit.api, visit.now),
+        state.directory.places(
+            visit.known.account_id, visit.api, visit.now, wanted=filters.get("store_id")
+        ),
         _page(visit, filters, cursor),
     )
     orders, next_cursor, problem = found

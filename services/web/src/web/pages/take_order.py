@@ -62,7 +62,10 @@ async def show(visit: Taker) -> Response:
 
 async def _places(visit: Visit) -> Places:
     found: Places = await visit.request.app.state.directory.places(
-        visit.known.account_id, visit.api, visit.now
+        visit.known.account_id,
+        visit.api,
+        visit.now,
+        wanted=visit.request.cookies.get(STORE_COOKIE),
     )
     return found
 

@@ -98,6 +98,9 @@ function startSaid() {
 function startOrder() {
   const order = document.getElementById("order");
   if (!order) return;
+  startSteps(order);
+  // A refused form keeps its key until it is sent again, so nothing is drawn over it.
+  if ("refused" in order.dataset) return;
   let timer = 0;
   const busy = () => order.querySelector("details[open].pop") ||
     (order.contains(document.activeElement) && document.activeElement.matches("input, select"));
@@ -114,7 +117,12 @@ function startOrder() {
     });
   }
   addEventListener("live:again", refresh);
-  // Keys of the steps: the scanner brought the order here, the hand goes on.
+  // After a step, what it caused may have passed between this page and its stream.
+  if (document.querySelector("[data-toast]")) addEventListener("live:begun", refresh, { once: true });
+}
+
+// Keys of the steps: the scanner brought the order here, the hand goes on.
+function startSteps(order) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
     const head = [...document.querySelectorAll("summary[data-key]")].find((one) => event.code === `Key${one.dataset.key.toUpperCase()}`);

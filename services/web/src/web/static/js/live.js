@@ -18,7 +18,7 @@ export function startLive() {
   const heard = (event) => {
     const { live } = JSON.parse(event.data);
     show(live);
-    if (lostAt) dispatchEvent(new CustomEvent("live:again"));
+    dispatchEvent(new CustomEvent(lostAt ? "live:again" : "live:begun"));
     lostAt = 0;
   };
   source.addEventListener("hello", heard);
