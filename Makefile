@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 INSTALLED := .venv/.holdfast-installed
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml \
-	services/*/pyproject.toml deploy/local/pyproject.toml demo/pyproject.toml))
+	services/*/pyproject.toml deploy/*/pyproject.toml))
 UV := $(shell test -x .venv/bin/uv && echo .venv/bin/uv || echo uv)
 TEST := HOLDFAST_STATE=.holdfast/test HOLDFAST_PORT=18080
 

@@ -37,14 +37,14 @@ def environment_of(instance: Instance) -> dict[str, str]:
 
 def packages() -> list[Path]:
     """The folder of sources of every member of the workspace."""
-    members = ("libs/*", "services/*", "deploy/local", "demo")
+    members = ("libs/*", "services/*", "deploy/*")
     found = (path for member in members for path in sorted(REPOSITORY.glob(f"{member}/src")))
     return [path for path in found if any(path.rglob("*.py"))]
 
 
 def part_tests() -> list[str]:
     """Every folder of tests but the stories."""
-    members = ("libs/*", "services/*", "deploy/local", "demo")
+    members = ("libs/*", "services/*", "deploy/*")
     found = (path for member in members for path in sorted(REPOSITORY.glob(f"{member}/tests")))
     house = "tests/house"
     return [

@@ -23,7 +23,7 @@ from demo.run_file import RunFile
 from demo.set_aside import table_of as set_aside_table
 from demo.setup import Places, knows_run, open_stores, read_settings, things_to_make
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[4]
 USERNAME = "manager@demo.example"
 PASSWORD = "demo"  # noqa: S105 - the documented password of the embedded default only
 MAIL_LIST_PORT_OFFSET = 14
