@@ -3,6 +3,7 @@
 import asyncio
 from uuid import uuid4
 
+import pytest
 import sqlalchemy as sa
 from chassis import parking
 from chassis.consumer import Consumer
@@ -90,6 +91,18 @@ async def test_two_consumers_at_once_do_not_handle_twice(pinging: Bench) -> None
     records = [record_of(posting(), 1) for _ in range(50)]
     await asyncio.gather(*(consumer_of(pinging).consume(records) for _ in range(3)))
     assert await pings(pinging.db) == 50
+
+
+@pytest.mark.parametrize("id", [0, 2**63, 10**30])
+@pytest.mark.parametrize("what", ["mend", "replay"])
+async def test_a_number_that_no_parked_record_has_is_refused(
+    pinging: Bench, id: int, what: str
+) -> None:
+    """An operator who mistypes the number is told so."""
+    body = {"json": {"payload": {}}} if what == "mend" else {}
+    refused = await pinging.http.post(f"/system/pinger/parked/{id}/{what}", **body)
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "path/id"
 
 
 async def test_an_undeclared_type_is_parked(pinging: Bench) -> None:

@@ -33,15 +33,19 @@ EXIT_STALLED = 70
 
 
 class Bus:
-    """All subscriptions of one process, and the watchdog that ends it when one is stuck."""
+    """One consumer for all of a service's topics, and the watchdog that ends the process when it
+    is stuck.
+
+    One, not one per subscriber: an idle consumer polls all the same, and two dozen of them keep a
+    small machine busy with nothing.
+    """
 
     def __init__(
         self, service: str, settings: Settings, subscriptions: Sequence[Subscription], db: Database
     ) -> None:
         self.service, self.settings, self.db = service, settings, db
         self.consumers = {s.name: Consumer(service, s, db) for s in subscriptions}
-        self._progress: dict[str, float] = {}
-        self._subscribers: dict[str, Any] = {}
+        self._progressed_at = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
         self.broker = KafkaBroker(
@@ -52,18 +56,12 @@ class Bus:
             enable_idempotence=True,
             logger=None,
         )
-        for consumer in self.consumers.values():
-            self._subscribe(consumer)
-
-    def _subscribe(self, consumer: Consumer) -> None:
-        name = consumer.name
-        group = f"{self.service}.{name}"
-        subscriber = self.broker.subscriber(
-            consumer.subscription.topic,
+        self._subscriber: Any = self.broker.subscriber(
+            *sorted({s.topic for s in subscriptions}),
             batch=True,
-            group_id=group,
+            group_id=service,
             # Static membership: a restart keeps its partitions without a rebalance.
-            group_instance_id=f"{group}.{self.settings.replica}",
+            group_instance_id=f"{service}.{settings.replica}",
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.NACK_ON_ERROR,
             max_records=RECORDS_MAX,
@@ -71,16 +69,26 @@ class Bus:
             parser=_parse,
             decoder=_leave_bytes,
         )
+        self._subscriber(self._consume)
 
-        async def consume(message: KafkaMessage) -> None:
-            records = [_record(raw) for raw in message.raw_message]
-            await consumer.consume(records)
-            self._progress[name] = time.monotonic()
-            if len(records) < RECORDS_MAX:
-                await asyncio.sleep(PAUSE_S)
-
-        subscriber(consume)
-        self._subscribers[name] = subscriber
+    async def _consume(self, message: KafkaMessage) -> None:
+        """Give each subscriber the records of its topic; all of them are done before the commit."""
+        records = [_record(raw) for raw in message.raw_message]
+        by_topic: dict[str, list[Record]] = {}
+        for record in records:
+            by_topic.setdefault(record.topic, []).append(record)
+        work = [
+            consumer.consume(by_topic[consumer.subscription.topic])
+            for consumer in self.consumers.values()
+            if consumer.subscription.topic in by_topic
+        ]
+        results = await asyncio.gather(*work, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        self._progressed_at = time.monotonic()
+        if len(records) < RECORDS_MAX:
+            await asyncio.sleep(PAUSE_S)
 
     async def start(self) -> None:
         """Connect when Kafka is there, however long that takes, and begin to consume."""
@@ -105,17 +113,14 @@ class Bus:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_S)
-            for name, subscriber in self._subscribers.items():
-                lag = await _lag(subscriber.consumer)
-                telemetry.LAG.labels(name).set(lag)
-                last = self._progress.setdefault(name, time.monotonic())
-                if lag == 0:
-                    self._progress[name] = time.monotonic()
-                elif time.monotonic() - last > max(STALLED_S, parking.REPUBLISH_AGAIN_S):
-                    if self.consumers[name].waiting:  # For the database: no fault of the bus.
-                        continue
-                    log.error("consumer is stuck, the process ends", subscriber=name, lag=lag)
-                    os._exit(EXIT_STALLED)
+            lag = await _lag(self._subscriber.consumer)
+            telemetry.LAG.set(lag)
+            # Waiting for the database is no fault of the bus.
+            if lag == 0 or any(consumer.waiting for consumer in self.consumers.values()):
+                self._progressed_at = time.monotonic()
+            elif time.monotonic() - self._progressed_at > STALLED_S:
+                log.error("the consumer is stuck, the process ends", lag=lag)
+                os._exit(EXIT_STALLED)
 
     async def _mind_gaps(self) -> None:
         """Ask again for what is still missing: the first wish may have come too early."""

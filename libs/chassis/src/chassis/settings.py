@@ -10,19 +10,33 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Settings(BaseSettings):
-    """What every service is told. A service adds its own in its settings.py."""
+    """What every service is told. A service adds its own in its settings.py.
 
-    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", extra="ignore")
+    The sentence under each setting is its line in docs/operations/settings.md.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="HOLDFAST_", extra="ignore", use_attribute_docstrings=True
+    )
 
     environment: Literal["local", "production"] = "local"
+    """`production` refuses demo accounts and sends cookies by HTTPS alone."""
     host: str = "127.0.0.1"
+    """The address to listen on."""
     http_port: int = 8000
+    """The port to listen on."""
     roles: str = "http,worker"
+    """What this process does: `http` answers, `worker` consumes, relays and keeps time."""
     replica: int = 0
+    """A number of its own for each process of a service with `worker`: it keeps its partitions."""
     log_level: str = "INFO"
+    """The least serious lines that are written."""
     kafka: str = "127.0.0.1:9092"
+    """Kafka's addresses, with commas between them."""
     jwks_url: str = "http://127.0.0.1:8081/api/v1/jwks.json"
+    """Where identity's public keys are."""
     otlp_endpoint: str | None = None
+    """Where traces are sent (OTLP over HTTP); without it none are."""
 
     @model_validator(mode="after")
     def refuse_placeholders(self) -> Self:
@@ -46,4 +60,6 @@ class DatabaseSettings(Settings):
     """Settings of a service that owns a database."""
 
     database_url: str
+    """`postgresql+asyncpg://role:password@host:port/database`, as the role that runs."""
     pool_size: int = 8
+    """Connections of one process; 4 more in a rush, and those of the relay and of LISTEN."""

@@ -27,7 +27,7 @@ REQUESTS = Histogram(
 )
 RECORDS = Counter("holdfast_records_total", "Records consumed.", ["subscriber", "outcome"])
 BATCH_SECONDS = Histogram("holdfast_batch_seconds", "Time a batch took.", ["subscriber"])
-LAG = Gauge("holdfast_consumer_lag", "Records not yet consumed.", ["subscriber"])
+LAG = Gauge("holdfast_consumer_lag", "Records not yet consumed.")
 RELAYED = Counter("holdfast_relayed_total", "Outbox rows sent to Kafka.")
 OUTBOX_AGE = Gauge("holdfast_outbox_age_seconds", "Age of the oldest unsent outbox row.")
 PARKED = Gauge("holdfast_parked", "Records parked and not resolved.")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from contracts.identity import Right
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,6 +49,7 @@ class Mended(Body):
 
 
 Operator = Annotated[Principal, allow(Right.SYSTEM_OPERATE)]
+ParkedId = Annotated[int, Path(ge=1, le=2**63 - 1)]  # What the table's key can be.
 
 
 def probes() -> APIRouter:
@@ -75,7 +76,7 @@ def probes() -> APIRouter:
 
 
 def operations(service: str) -> APIRouter:
-    """Parked records: see, mend, replay in order, or discard."""
+    """Parked records: see, mend, replay in order."""
     router = APIRouter(prefix=f"/api/v1/system/{service}", tags=["system"])
 
     @router.get("/parked")
@@ -88,7 +89,7 @@ def operations(service: str) -> APIRouter:
         )
 
     @router.post("/parked/{id}/replay")
-    async def replay_parked(id: int, who: Operator, here: Here, key: Keyed) -> Replayed:
+    async def replay_parked(id: ParkedId, who: Operator, here: Here, key: Keyed) -> Replayed:
         """Handle the record and those behind it, in order, all or none."""
 
         async def work(tx: AsyncConnection) -> int:
@@ -110,7 +111,9 @@ def operations(service: str) -> APIRouter:
             ) from error
 
     @router.post("/parked/{id}/mend")
-    async def mend_parked(id: int, body: Mended, who: Operator, here: Here, key: Keyed) -> Replayed:
+    async def mend_parked(
+        id: ParkedId, body: Mended, who: Operator, here: Here, key: Keyed
+    ) -> Replayed:
         """Replace the record's body; replay it afterwards."""
         text = body.model_dump_json(include={"payload"})
         payload = text.removeprefix('{"payload":').removesuffix("}").encode()
