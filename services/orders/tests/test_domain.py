@@ -227,6 +227,30 @@ def test_goods_that_left_before_the_release_void_a_cancel() -> None:
     assert (hold.TYPE, order.revision) == ("hold_goods.v1", 3)
 
 
+def test_goods_or_money_void_a_mark_for_removal() -> None:
+    """A marked order whose goods had left, or that money comes for, is back in sight."""
+    for cause, why in (("goods", "goods had left already"), ("money", "money came")):
+        order = taken()
+        hear(order, held(order, "5"))
+        actions.mark(order, "manager", NOW, "")
+        happened = hear(order, goods(order, "2", "400") if cause == "goods" else money("300"))
+        assert (order.marked, order.status) == (False, "agreed")
+        assert (happened[-1].what, happened[-1].detail) == (What.RESTORED, why)
+        [hold] = process.commands(order, happened[-1])
+        assert (hold.TYPE, order.revision) == ("hold_goods.v1", 3)
+        assert hear(order, money("300"))[1:] == []  # It is said once.
+
+
+def test_money_for_a_cancelled_order_shows_it_without_wanting_goods() -> None:
+    """A cancelled order that was marked is in sight again with its money; nothing is held."""
+    order = taken()
+    actions.cancel(order, "clerk", NOW, "")
+    actions.mark(order, "manager", NOW, "")
+    happened = hear(order, money("300"))
+    assert (order.marked, order.status, order.financial_status) == (False, "cancelled", "overpaid")
+    assert process.commands(order, happened[-1]) == []
+
+
 def test_nothing_is_cancelled_while_it_is_handed_over() -> None:
     """Until a shipment's outcome is known the order is neither cancelled nor made smaller."""
     order, id = taken(), uuid7()
@@ -320,30 +344,33 @@ def test_tidy_figures_keep_their_value(value: Decimal) -> None:
 
 
 @st.composite
-def interleaved(draw: st.DrawFn) -> tuple[list[int], bool, str]:
-    """An order of three topics' news, whether somebody cancels first, and what is paid."""
+def interleaved(draw: st.DrawFn) -> tuple[list[int], str, str]:
+    """An order of three topics' news, what people did before it, and what is paid."""
     turns = draw(st.permutations([0, 0, 0, 1, 1, 2, 2, 2]))
-    return turns, draw(st.booleans()), draw(st.sampled_from(["0", "400", "1000", "1200"]))
+    acts = st.sampled_from(["", "cancel", "mark", "cancel and mark"])
+    return turns, draw(acts), draw(st.sampled_from(["0", "400", "1000", "1200"]))
 
 
 @given(interleaved())
 @settings(max_examples=150, deadline=None)
-def test_any_order_of_facts_ends_alike(case: tuple[list[int], bool, str]) -> None:
+def test_any_order_of_facts_ends_alike(case: tuple[list[int], str, str]) -> None:
     """However the topics of inventory, billing and shipping interleave, the end is the same."""
-    turns, cancelled, paid = case
-    ends = [_live(turns, cancelled, paid), _live(sorted(turns), cancelled, paid)]
+    turns, acts, paid = case
+    ends = [_live(turns, acts, paid), _live(sorted(turns), acts, paid)]
     assert ends[0] == ends[1]
 
 
-def _live(turns: list[int], cancelled: bool, paid: str) -> tuple[Any, ...]:
+def _live(turns: list[int], acts: str, paid: str) -> tuple[Any, ...]:
     order, shipment = taken(), UUID(int=1)
-    if cancelled:
+    if "cancel" in acts:
         actions.cancel(order, "clerk", NOW, "")
+    if "mark" in acts:
+        actions.mark(order, "manager", NOW, "")
     topics: list[list[Told]] = [
         [
             held(order, "5", revision=1),
             held(order, "3", went="2", revision=1),
-            held(order, "3", went="2", revision=3 if cancelled else 1),
+            held(order, "3", went="2", revision=3 if acts else 1),
         ],
         [money("400"), money(paid, refunded="400" if paid == "0" else "0")],
         [
@@ -359,4 +386,5 @@ def _live(turns: list[int], cancelled: bool, paid: str) -> tuple[Any, ...]:
     settle(order)
     assert again == (order.status, order.financial_status)  # Nothing was left to work out.
     shown = [(n.held, n.awaiting, n.shipped, n.shipped_amount) for n in order.lines]
+    assert not order.marked
     return again, order.total, order.paid, order.revision, order.posting, shown

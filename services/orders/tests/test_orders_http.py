@@ -15,6 +15,7 @@ from contracts.orders import (
     OrderCancelled,
     OrderChanged,
     OrderPlaced,
+    OrderRestored,
 )
 
 from .conftest import (
@@ -264,6 +265,22 @@ async def test_marked_orders_are_out_of_sight_until_restored(shop: Bench) -> Non
     assert [command.revision for command in await shop.said(HoldGoods)] == [1, 3]
     await shop.deliver(paid(order, "100"))
     assert (await shop.http.post(f"{path}/mark-for-removal")).status_code == 409
+
+
+async def test_a_payment_on_its_way_brings_a_marked_order_back(shop: Bench) -> None:
+    """Marked while money is on its way: in sight again, its goods asked for, everyone told."""
+    order = await take(shop)
+    path = f"/orders/{order['id']}"
+    await shop.http.post(f"{path}/mark-for-removal")
+    await shop.deliver(paid(order, "100"))
+    after = await see(shop, order)
+    assert (after["marked"], after["financial_status"]) == (False, "partly_paid")
+    whats = [row["what"] for row in after["history"]]
+    assert whats == ["placed", "marked_for_removal", "payment_posted", "restored"]
+    assert [row["id"] for row in (await shop.http.get("/orders")).json()["items"]] == [order["id"]]
+    [restored] = await shop.said(OrderRestored)
+    assert (restored.by, restored.revision, restored.changed) == ("orders", 3, ())
+    assert [command.revision for command in await shop.said(HoldGoods)] == [1, 3]
 
 
 async def test_a_manager_closes_with_a_reason(shop: Bench) -> None:

@@ -4,10 +4,9 @@ from chassis.settings import DatabaseSettings
 
 
 class Settings(DatabaseSettings):
-    """currency: of an order with no list price and no currency of its own.
-
-    hold_repeat_s: a hold that nobody decided for so long is asked for again.
-    """
+    """Settings of the orders service."""
 
     currency: str = "EUR"
+    """Of an order with no list price and no currency of its own."""
     hold_repeat_s: float = 30.0
+    """A hold that nobody decided for so long is asked for again."""

@@ -70,8 +70,7 @@ def restore(order: Order, by: str, now: datetime) -> Happening:
         raise refused.OrderIsNotMarked("The order is not marked for removal: leave it as it is.")
     order.marked = False
     order.edition += 1
-    wants = order.agreed or order.first_status != "draft"
-    asks = wants and order.status not in FINISHED
+    asks = order.wanted and order.status not in FINISHED
     if asks:
         _ask_afresh(order, now)
     return Happening(What.RESTORED, by, now, settle(order), asks=asks)

@@ -162,6 +162,11 @@ class Order:
         return self.status not in FINISHED and any(line.left > 0 for line in self.lines)
 
     @property
+    def wanted(self) -> bool:
+        """Whether goods are to be asked for: not of a draft, nor of an order that has ended."""
+        return (self.agreed or self.first_status != "draft") and not (self.cancelled or self.closed)
+
+    @property
     def decided(self) -> bool:
         """Whether inventory answered the hold that was asked for.
 

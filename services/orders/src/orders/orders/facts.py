@@ -94,7 +94,7 @@ def hear_of_holds(order: Order, told: HoldsTold) -> list[Happening]:
         order.hold_asked_at = order.undecided_since = None
     if told.until is not None:
         order.until = told.until
-    happened = _void_cancel(order, told.at)
+    happened = _void(order, told.at)
     changed = settle(order)
     if changed or (_progress(order), order.until) != before:
         held = sum((line.held for line in order.lines), ZERO)
@@ -108,11 +108,13 @@ def hear_of_account(order: Order, told: AccountTold) -> list[Happening]:
     """Money came, was given back, or covered a hand-over."""
     before = order.paid, order.refunded
     order.paid, order.refunded = told.paid, told.refunded
+    happened = _void(order, told.at)
     changed = settle(order)
     moved = told.what is not What.HAND_OVER_SETTLED
-    if not moved and not changed and (order.paid, order.refunded) == before:
-        return []
-    return [Happening(told.what, told.by, told.at, changed, told.detail, payment=told.payment)]
+    if moved or changed or (order.paid, order.refunded) != before:
+        news = Happening(told.what, told.by, told.at, changed, told.detail, payment=told.payment)
+        happened.insert(0, news)
+    return happened
 
 
 def hear_of_shipment(order: Order, told: ShipmentTold) -> list[Happening]:
@@ -135,7 +137,7 @@ def hear_of_shipment(order: Order, told: ShipmentTold) -> list[Happening]:
             line.amount = max(
                 line.shipped_amount, line_amount(line.quantity, line.unit_price, order.currency)
             )
-    happened = _void_cancel(order, told.at)
+    happened = _void(order, told.at)
     # A part that leaves an order ready is a change too: the customer is told of each hand-over.
     changed = settle(order) or ("status",)
     count = sum((part.quantity for part in told.parts), ZERO)
@@ -144,15 +146,33 @@ def hear_of_shipment(order: Order, told: ShipmentTold) -> list[Happening]:
     return [news, *more, *happened]
 
 
-def _void_cancel(order: Order, at: datetime) -> list[Happening]:
-    """Goods went out before the release: the order is not cancelled, and wants the rest again."""
-    if not (order.cancelled and order.gone):
-        return []
-    order.cancelled = False
-    order.edition += 1
+def _void(order: Order, at: datetime) -> list[Happening]:
+    """Goods went out before the release, or money came: what people did meanwhile does not stand.
+
+    The order is not cancelled, and not out of sight with a debt on it; it wants the rest again.
+    """
+    happened: list[Happening] = []
+    if order.cancelled and order.gone:
+        order.cancelled = False
+        order.edition += 1
+        _ask_again(order, at)
+        happened.append(
+            Happening(What.CANCEL_VOIDED, "orders", at, (), "goods had left already", True)
+        )
+    if order.marked and (order.gone or order.paid != 0):
+        order.marked = False
+        order.edition += 1
+        asks = order.wanted and not order.holding
+        if asks:
+            _ask_again(order, at)
+        why = "goods had left already" if order.gone else "money came"
+        happened.append(Happening(What.RESTORED, "orders", at, (), why, asks))
+    return happened
+
+
+def _ask_again(order: Order, at: datetime) -> None:
     order.ask(at, holding=True)
     order.asked_revision = order.revision
-    return [Happening(What.CANCEL_VOIDED, "orders", at, (), "goods had left already", True)]
 
 
 def _progress(order: Order) -> list[tuple[Decimal, Decimal, Decimal]]:
