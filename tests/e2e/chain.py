@@ -45,7 +45,12 @@ class Caller:
 
     def __init__(self, username: str, password: str = PASSWORD) -> None:
         self.http = httpx.Client(base_url=f"{base_url()}/api/v1", timeout=30)
-        answer = self.http.post("/tokens", json={"username": username, "password": password})
+        self.login = {"username": username, "password": password}
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        """Get an access token; it is good for five minutes."""
+        answer = self.http.post("/tokens", json=self.login)
         assert answer.status_code in (200, 201), answer.text
         self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
@@ -54,6 +59,9 @@ class Caller:
         headers = {"Idempotency-Key": str(uuid7()), "Prefer": "wait=5", **kwargs.pop("headers", {})}
         for _ in range(40):
             answer = self.http.request(method, path, headers=headers, **kwargs)
+            if answer.status_code == 401:
+                self.sign_in()
+                continue
             if answer.status_code != 409 or "Retry-After" not in answer.headers:
                 break
             time.sleep(0.2)

@@ -21,9 +21,9 @@ def kafka_address() -> str:
 
 
 @asynccontextmanager
-async def scratch_topic() -> AsyncIterator[str]:
+async def scratch_topic(name: str = "") -> AsyncIterator[str]:
     """A topic that nobody else uses; deleted at the end."""
-    name = f"test.{uuid.uuid4().hex}"
+    name = name or f"test.{uuid.uuid4().hex}"
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka_address())
     await admin.start()
     try:

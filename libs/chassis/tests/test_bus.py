@@ -50,6 +50,14 @@ async def unsent(db: Database) -> int:
         return int((await tx.execute(UNSENT)).scalar_one())
 
 
+@pytest.fixture
+async def name() -> AsyncIterator[str]:
+    """A service's name that nobody else uses, with its commands topic."""
+    own = f"pinger-{uuid.uuid4().hex[:6]}"
+    async with scratch_topic(f"{own}.commands"):
+        yield own
+
+
 @contextmanager
 def pinger_process(db: Database, topic: str, name: str) -> Iterator["subprocess.Popen[bytes]"]:
     """The tiny service as a process; killed hard at the end."""
@@ -93,18 +101,20 @@ async def is_empty(db: Database) -> bool:
     return await unsent(db) == 0
 
 
-async def test_a_relay_killed_amid_a_batch_loses_nothing(db: Database, topic: str) -> None:
+async def test_a_relay_killed_amid_a_batch_loses_nothing(
+    db: Database, topic: str, name: str
+) -> None:
     """Killed between sending and marking, its successor sends the rest again, order kept."""
     await fill(db, topic)
     for _ in range(3):
-        with pinger_process(db, topic, f"pinger-{uuid.uuid4().hex[:6]}") as process:
+        with pinger_process(db, topic, name) as process:
             before = await unsent(db)
             await until(lambda n=before: fewer(db, n), "the relay to begin")  # type: ignore[misc]
             process.send_signal(signal.SIGKILL)
             process.wait()
         if await unsent(db) == 0:
             break
-    with pinger_process(db, topic, f"pinger-{uuid.uuid4().hex[:6]}"):
+    with pinger_process(db, topic, name):
         await until(lambda: is_empty(db), "the successor to finish")
     seen: dict[bytes, list[int]] = {}
     for record in await everything_on(topic):
@@ -151,10 +161,11 @@ async def test_a_row_committed_late_is_not_lost(db: Database, topic: str) -> Non
     assert b"late" in {record.key for record in await everything_on(topic)}
 
 
-async def test_consumers_killed_at_random_handle_each_record_once(db: Database, topic: str) -> None:
+async def test_consumers_killed_at_random_handle_each_record_once(
+    db: Database, topic: str, name: str
+) -> None:
     """Kill -9 between commit and acknowledgement neither loses nor doubles a record."""
     chance, count = random.Random(7), 2_000
-    name = f"pinger-{uuid.uuid4().hex[:6]}"
     async with producing() as producer:
         for _ in range(count):
             record = record_of(posting(), 1)
@@ -173,11 +184,10 @@ async def reached(db: Database, count: int) -> bool:
     return await pings(db) >= count
 
 
-async def test_poison_on_the_bus_stops_nobody(db: Database, topic: str) -> None:
+async def test_poison_on_the_bus_stops_nobody(db: Database, topic: str, name: str) -> None:
     """Garbage bytes, bad headers and a refused record are set aside; the rest is handled."""
     good = [record_of(posting(), 1) for _ in range(30)]
     refused = record_of(posting(order_id=FORBIDDEN_ORDER), 1)
-    name = f"pinger-{uuid.uuid4().hex[:6]}"
     async with producing() as producer:
         await producer.send_and_wait(topic, b"\x00\xff", key=b"k", headers=[("ce_id", b"\xff")])
         for record in [*good[:10], refused, *good[10:]]:

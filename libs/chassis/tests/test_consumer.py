@@ -5,8 +5,9 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from chassis import parking
+from chassis import outbox, parking
 from chassis.consumer import Consumer
+from chassis.database import is_transient
 from chassis.records import Record
 from chassis.subscriptions import obey_commands
 from chassis.testing import Bench, record_of
@@ -160,3 +161,46 @@ async def test_an_invalid_body_is_parked(pinging: Bench) -> None:
     await pinging.deliver_record(broken)
     [parked] = await pinging.parked()
     assert ShipmentPosting.TYPE in parked.error
+
+
+async def test_an_operator_gives_a_record_up(pinging: Bench) -> None:
+    """A record that can never be right is discarded with a reason; those behind it go on."""
+    shipment = uuid4()
+    await pinging.deliver_record(record_of(posting(FORBIDDEN_ORDER, shipment), 1))
+    await pinging.deliver_record(record_of(posting(shipment_id=shipment), 2))
+    first, second = await pinging.parked()
+    path = f"/system/pinger/parked/{first.id}/discard"
+    assert (await pinging.http.post(path, json={"reason": "never was"})).status_code == 200
+    assert (await pinging.http.post(path, json={"reason": "again"})).status_code == 404
+    replayed = await pinging.http.post(f"/system/pinger/parked/{second.id}/replay")
+    assert replayed.json() == {"handled": 1}
+    assert await pings(pinging.db) == 1
+    assert await pinging.parked() == []
+
+
+async def test_a_store_manager_does_not_see_other_stores_records(pinging: Bench) -> None:
+    """Parked records concern the whole chain."""
+    async with pinging.client(store_ids=[uuid4()]) as limited:
+        assert (await limited.get("/system/pinger/parked")).status_code == 403
+
+
+async def test_a_busy_pool_parks_nothing() -> None:
+    """All connections in use is a matter of waiting, not a fault of the record."""
+    assert is_transient(sa.exc.TimeoutError("QueuePool limit reached"))
+    assert not is_transient(ValueError())
+
+
+async def test_an_error_never_repeats_what_it_read(pinging: Bench) -> None:
+    """A broken record with a customer's address is parked without that address in its error."""
+    record = record_of(posting(), 1)
+    body = b'{"kind": "ivan@mail.example"}'
+    await pinging.deliver_record(Record(record.topic, 0, record.key, body, record.headers))
+    [parked] = await pinging.parked()
+    assert "ivan" not in parked.error
+
+
+async def test_what_kafka_cannot_take_is_refused_before_the_commit(pinging: Bench) -> None:
+    """A message above the limit of a record fails the change; it never blocks the outbox."""
+    large = posting().model_copy(update={"by": "x" * 1_000_000})
+    with pytest.raises(outbox.MessageTooLarge):
+        outbox.columns([outbox.Said(large)])

@@ -1,9 +1,10 @@
 """The HTTP edge: who may, once per key, and errors that say what to do."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
@@ -13,7 +14,16 @@ from chassis.database import Database
 from chassis.http import idempotency
 from chassis.http.auth import Principal, Verifier, allow, undeclared_routes
 from chassis.http.etags import IfMatch, require_version, set_etag
-from chassis.http.fields import Amount, Body, Quantity, Text
+from chassis.http.fields import (
+    Amount,
+    AmountOrZero,
+    Body,
+    Currency,
+    Exact,
+    Quantity,
+    Text,
+    UnitPrice,
+)
 from chassis.http.idempotency import Keyed
 from chassis.http.pages import Cursor, Limit, Page, after, page_of
 from chassis.http.waiting import Wait, once_known
@@ -26,6 +36,7 @@ from contracts.identity import AUDIENCE, ISSUER, Right, Role
 from fastapi import APIRouter, FastAPI, Response
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 router = APIRouter()
@@ -322,6 +333,21 @@ async def test_a_route_without_a_right_does_not_start() -> None:
     settings = DatabaseSettings.model_validate({"database_url": "postgresql://x/y"})
     with pytest.raises(AssertionError, match="without a declared right"):
         service.create_app(settings, verifier=Verifier("", KeySet([SIGNING_KEY])))
+
+
+@pytest.mark.parametrize("kind", [Amount, AmountOrZero, UnitPrice, Quantity, Exact, Currency])
+def test_the_reference_asks_for_what_the_edge_takes(kind: Any) -> None:
+    """Decimals are described as text, as they must be sent; the example given is accepted."""
+    field: TypeAdapter[Any] = TypeAdapter(kind)
+    described = field.json_schema()
+    assert described["type"] == "string"
+    [example] = described["examples"]
+    assert re.match(described["pattern"], example)
+    assert str(field.validate_python(example)) == example
+    for refused in (12.5, "", "text"):
+        with pytest.raises(ValidationError):
+            field.validate_python(refused)
+    assert not re.match(described["pattern"], "text")
 
 
 def test_placeholders_refuse_to_start() -> None:

@@ -27,9 +27,11 @@ BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 30.0
 BACKOFF_TOTAL_S = 120.0  # Below max_poll_interval: then Kafka gives the batch again.
 
-# A consumer that lost its partition may still be at work: the lock makes the two take turns.
+# A consumer that lost its partition may still be at work: the lock makes the two take turns. The
+# shared half keeps an operator's replay, which takes it alone, from overlapping with either.
 LOCK = sa.text("""
-SELECT pg_advisory_xact_lock(hashtext(:subscriber), n)
+SELECT pg_advisory_xact_lock_shared(hashtext(:subscriber)),
+       pg_advisory_xact_lock(hashtext(:subscriber), n)
 FROM unnest(CAST(:partitions AS int[])) AS n ORDER BY n""")
 SEEN = sa.text("""
 SELECT key, version FROM seen

@@ -32,6 +32,8 @@ def is_transient(error: BaseException) -> bool:
         if state in TRANSIENT_SQLSTATES or state[:2] in TRANSIENT_CLASSES:
             return True
         return isinstance(error, sa.exc.InterfaceError) and not state
+    if isinstance(error, sa.exc.TimeoutError):  # All connections of the pool are busy.
+        return True
     return isinstance(error, OSError | TimeoutError | asyncpg.PostgresConnectionError)
 
 

@@ -24,6 +24,19 @@ INSERT INTO outbox({INSERT_COLUMNS})
 SELECT event_id, topic, key, version, type, payload, CAST(headers AS jsonb)
 FROM {ROWS} ORDER BY n""")
 
+# Below Kafka's limit of a record: a row that cannot be sent would stop every row behind it.
+PAYLOAD_BYTES_MAX = 900_000
+
+
+class MessageTooLarge(Exception):
+    """What is to be said does not fit one record, so the change cannot be made either."""
+
+    def __init__(self, kind: str, size: int) -> None:
+        super().__init__(
+            f"This is too large to be passed on ({kind}, {size // 1024} KiB): make it smaller, "
+            "or take it apart."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -55,7 +68,10 @@ def columns(said: Sequence[Said]) -> dict[str, list[Any]]:
 def _payload(message: Message) -> bytes | None:
     if isinstance(message, Tombstone):
         return None
-    return message.model_dump_json().encode()
+    payload = message.model_dump_json().encode()
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise MessageTooLarge(message.TYPE, len(payload))
+    return payload
 
 
 async def say(tx: AsyncConnection, said: Sequence[Said]) -> None:

@@ -223,6 +223,7 @@ async def replay(tx: AsyncConnection, consumers: Mapping[str, "Replayer"], id: i
 
     One transaction: when one of them is refused again, nothing of it happened.
     """
+    await stop_consumer(tx, id)
     queue = await queue_of(tx, id)
     for row_id, subscriber, envelope in queue:
         await consumers[subscriber].replay_in(tx, envelope)
@@ -230,7 +231,37 @@ async def replay(tx: AsyncConnection, consumers: Mapping[str, "Replayer"], id: i
     return len(queue)
 
 
+async def stop_consumer(tx: AsyncConnection, id: int) -> None:
+    """Let no consumer of this record's subscriber work until the transaction ends.
+
+    Otherwise a record that arrives meanwhile would queue behind one that is resolved already.
+    """
+    await tx.execute(
+        sa.text("SELECT pg_advisory_xact_lock(hashtext(subscriber)) FROM parked WHERE id = :id"),
+        {"id": id},
+    )
+
+
+async def discard(
+    tx: AsyncConnection, consumers: Mapping[str, "Replayer"], id: int, by: str
+) -> bool:
+    """Give one record up: it counts as seen, so that those behind it can be replayed.
+
+    False when no such record is open.
+    """
+    await stop_consumer(tx, id)
+    queue = [entry for entry in await queue_of(tx, id) if entry[0] == id]
+    for row_id, subscriber, envelope in queue:
+        await consumers[subscriber].only_new(tx, [envelope])
+        await resolve(tx, row_id, by)
+    return bool(queue)
+
+
 class Replayer(Protocol):
     """What replay needs of a consumer."""
 
     async def replay_in(self, tx: AsyncConnection, envelope: Envelope) -> None: ...
+
+    async def only_new(
+        self, tx: AsyncConnection, envelopes: Sequence[Envelope]
+    ) -> Sequence[Envelope]: ...

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from contracts.message import Message, Tombstone
+from pydantic import ValidationError
 
 M = TypeVar("M", bound=Message, covariant=True)
 
@@ -85,8 +86,10 @@ def read(envelope: Envelope, classes: Mapping[str, type[Message]]) -> Received[M
             message = message_class.model_validate({message_class.KEY: envelope.key})
         else:
             message = message_class.model_validate_json(envelope.record.payload or b"")
-    except ValueError as error:
-        raise Invalid(f"{envelope.type} has an invalid body: {error}") from error
+    except ValidationError as error:
+        # Where and why, never the values: they may be a customer's.
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()]
+        raise Invalid(f"{envelope.type} has an invalid body ({', '.join(faults)})") from None
     said = envelope.record.headers.get("ce_time")
     return Received(
         message,

@@ -60,6 +60,11 @@ class Principal:
         if not self.sees(store_id):
             raise NotFound(f"{what} was not found: check the id and that it is in your stores.")
 
+    def require_whole_chain(self) -> None:
+        """403 for who works in some stores only: this concerns all of them."""
+        if self.store_ids is not None:
+            raise Forbidden("This concerns every store of the chain: ask someone who runs it.")
+
 
 def principal_of(claims: Mapping[str, Any]) -> Principal:
     """The principal that a verified token speaks for."""

@@ -2,7 +2,7 @@
 
 import unicodedata
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from contracts.money import AMOUNT_MAX, CURRENCIES, QUANTITY_MAX, UNIT_PRICE_DIGITS
 from pydantic import (
@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
 )
 
 
@@ -44,6 +45,17 @@ def _plain(value: Decimal) -> str:
     return f"{value:f}"
 
 
+def _described(sentence: str, whole: int, decimals: int) -> WithJsonSchema:
+    """What the API reference says of a decimal: text, as it must be sent."""
+    described: dict[str, Any] = {
+        "type": "string",
+        "pattern": rf"^[0-9]{{1,{whole}}}(\.[0-9]{{1,{decimals}}})?$",
+        "examples": ["12.50"],
+        "description": sentence,
+    }
+    return WithJsonSchema(described)
+
+
 Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
@@ -55,13 +67,35 @@ LongText = Annotated[
 Code = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", max_length=64)
 ]
-Currency = Annotated[str, AfterValidator(_known_currency)]
+Currency = Annotated[
+    str,
+    AfterValidator(_known_currency),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"]}),
+]
 
+MONEY = f"at most {AMOUNT_MAX:f}"
 # Decimals travel as strings, in full, never as binary fractions.
-Exact = Annotated[Decimal, BeforeValidator(_exact), PlainSerializer(_plain, return_type=str)]
-Amount = Annotated[Exact, Field(gt=0, le=AMOUNT_MAX, decimal_places=3)]
-AmountOrZero = Annotated[Exact, Field(ge=0, le=AMOUNT_MAX, decimal_places=3)]
-UnitPrice = Annotated[Exact, Field(ge=0, le=AMOUNT_MAX, decimal_places=UNIT_PRICE_DIGITS)]
-Quantity = Annotated[Exact, Field(gt=0, le=QUANTITY_MAX, decimal_places=3)]
+Exact = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    PlainSerializer(_plain, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "examples": ["12.50"]}),
+]
+Amount = Annotated[
+    Exact, Field(gt=0, le=AMOUNT_MAX, decimal_places=3), _described(f"More than 0, {MONEY}.", 10, 3)
+]
+AmountOrZero = Annotated[
+    Exact, Field(ge=0, le=AMOUNT_MAX, decimal_places=3), _described(f"0 or more, {MONEY}.", 10, 3)
+]
+UnitPrice = Annotated[
+    Exact,
+    Field(ge=0, le=AMOUNT_MAX, decimal_places=UNIT_PRICE_DIGITS),
+    _described(f"0 or more, {MONEY}.", 10, UNIT_PRICE_DIGITS),
+]
+Quantity = Annotated[
+    Exact,
+    Field(gt=0, le=QUANTITY_MAX, decimal_places=3),
+    _described(f"More than 0, at most {QUANTITY_MAX:f}.", 6, 3),
+]
 # In answers: any value, always plain digits.
 Figure = Annotated[Decimal, PlainSerializer(_plain, return_type=str)]

@@ -10,6 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi_problem.error import Problem, StatusProblem
 from fastapi_problem.handler import ExceptionHandler, add_exception_handler, new_exception_handler
 
+from chassis.outbox import MessageTooLarge
+
 # Sentences for what pydantic says in its own words; {} holds the rule's numbers.
 SENTENCES = {
     "missing": "This field is required: add it.",
@@ -105,6 +107,7 @@ def install(app: FastAPI, refusals: Mapping[type[Exception], int]) -> ExceptionH
     A domain exception's name becomes title and type; its text the detail; its attributes
     `pointer` (or `pointers`, a mapping of pointer to sentence) say where in the body it lies.
     """
+    refusals = {MessageTooLarge: 413, **refusals}
     handlers: dict[type[Exception], Any] = {
         kind: _domain_handler(status) for kind, status in refusals.items()
     }

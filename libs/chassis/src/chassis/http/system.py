@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import parking
 from chassis.http.auth import Principal, allow, open_to_all
-from chassis.http.fields import Body
+from chassis.http.fields import Body, Text
 from chassis.http.idempotency import Keyed, claim
 from chassis.http.problems import NotFound, Refusal
 from chassis.runtime import Here, Runtime
+
+NO_SUCH_RECORD = "No such parked record is open: look at the list again."
 
 
 class ReplayRefused(Refusal):
@@ -46,6 +48,10 @@ class Replayed(BaseModel):
 
 class Mended(Body):
     payload: dict[str, Any]
+
+
+class Discarded(Body):
+    reason: Text
 
 
 Operator = Annotated[Principal, allow(Right.SYSTEM_OPERATE)]
@@ -82,6 +88,7 @@ def operations(service: str) -> APIRouter:
     @router.get("/parked")
     async def list_parked(who: Operator, here: Here) -> ParkedList:
         """What waits for an operator, oldest first."""
+        who.require_whole_chain()
         async with here.db.reading() as tx:
             rows = await parking.list_open(tx)
         return ParkedList(
@@ -91,6 +98,7 @@ def operations(service: str) -> APIRouter:
     @router.post("/parked/{id}/replay")
     async def replay_parked(id: ParkedId, who: Operator, here: Here, key: Keyed) -> Replayed:
         """Handle the record and those behind it, in order, all or none."""
+        who.require_whole_chain()
 
         async def work(tx: AsyncConnection) -> int:
             kept = await claim(tx, key.of(who), 200, str(id))
@@ -98,7 +106,7 @@ def operations(service: str) -> APIRouter:
                 return 0
             handled = await parking.replay(tx, here.consumers, id, who.name)
             if handled == 0:
-                raise NotFound("No such parked record is open: look at the list again.")
+                raise NotFound(NO_SUCH_RECORD)
             return handled
 
         try:
@@ -115,13 +123,31 @@ def operations(service: str) -> APIRouter:
         id: ParkedId, body: Mended, who: Operator, here: Here, key: Keyed
     ) -> Replayed:
         """Replace the record's body; replay it afterwards."""
+        who.require_whole_chain()
         text = body.model_dump_json(include={"payload"})
         payload = text.removeprefix('{"payload":').removesuffix("}").encode()
 
         async def work(tx: AsyncConnection) -> None:
             new = await claim(tx, key.of(who), 200, str(id)) is None
             if new and not await parking.mend(tx, id, payload):
-                raise NotFound("No such parked record is open: look at the list again.")
+                raise NotFound(NO_SUCH_RECORD)
+
+        await here.db.run(work)
+        return Replayed(handled=0)
+
+    @router.post("/parked/{id}/discard")
+    async def discard_parked(
+        id: int, body: Discarded, who: Operator, here: Here, key: Keyed
+    ) -> Replayed:
+        """Give the record up, with a reason; replay those behind it afterwards."""
+        who.require_whole_chain()
+
+        async def work(tx: AsyncConnection) -> None:
+            if await claim(tx, key.of(who), 200, str(id)) is not None:
+                return
+            by = f"{who.name} discarded it: {body.reason}"
+            if not await parking.discard(tx, here.consumers, id, by):
+                raise NotFound(NO_SUCH_RECORD)
 
         await here.db.run(work)
         return Replayed(handled=0)
