@@ -8,7 +8,7 @@ MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml \
 UV := $(shell test -x .venv/bin/uv && echo .venv/bin/uv || echo uv)
 TEST := HOLDFAST_STATE=.holdfast/test HOLDFAST_PORT=18080
 
-.PHONY: help up down reset status logs demo test e2e test-env lint format install lock schemas
+.PHONY: help up down reset status logs demo test e2e test-env lint format install lock schemas settings
 .SILENT:
 .DEFAULT_GOAL := help
 
@@ -53,6 +53,9 @@ install: $(INSTALLED) ## Make .venv with everything in it.
 
 schemas: $(INSTALLED) ## Write the contracts' golden schemas, after an addition.
 	$(PY) libs/contracts/tests/write_schemas.py
+
+settings: $(INSTALLED) ## Write docs/operations/settings.md, after a change of settings.
+	$(PY) tests/house/settings_reference.py
 
 lock: ## Write the versions, with hashes, for `install`; UPGRADE=1 chooses them anew.
 	$(UV) lock --quiet $(if $(UPGRADE),--upgrade)

@@ -4,8 +4,11 @@ from chassis.settings import DatabaseSettings
 
 
 class Settings(DatabaseSettings):
-    """`paper_language` is for papers of customers whose language is not known."""
+    """Settings of the billing service."""
 
     paper_language: str = "en"
+    """Of papers for customers whose language is not known."""
     paper_processes: int = 1
+    """How many processes set papers as PDF."""
     paper_seconds_max: float = 20.0
+    """A paper that takes longer is given up."""

@@ -23,15 +23,18 @@ class SettingsRefused(Exception):
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class PrinterSettings(Strict):
-    """One printer; `store` is the code or id of the store that it stands in."""
+    """One printer."""
 
     store: str | None = None
+    """The code or id of the store that it stands in."""
     paper_width_mm: Literal[58, 80] = 80
+    """The paper roll."""
     code_pages: dict[str, int] = Field(default_factory=lambda: _numbered("cp858", "cp866"))
+    """Tried in this order: a list of names, or a table with the printer's own numbers."""
 
     @field_validator("code_pages", mode="before")
     @classmethod
@@ -55,26 +58,35 @@ class AnsweringPrinter(PrinterSettings):
     """A printer that says how it is; `answers = false` is for those that never do."""
 
     answers: bool = True
+    """False for a printer that never says how it is."""
     answer_timeout_s: float = Field(default=2, gt=0, le=60)
+    """How long it may take to say how it is."""
     confirm_timeout_s: float = Field(default=20, gt=0, le=300)
+    """How long it may take to say that a paper is out."""
 
 
 class NetworkPrinter(AnsweringPrinter):
     kind: Literal["network"]
     host: str
+    """Its address."""
     port: int = 9100
+    """Its port."""
 
 
 class UsbPrinter(AnsweringPrinter):
     kind: Literal["usb"]
     vendor_id: int
+    """As the bus calls its maker."""
     product_id: int
+    """As the bus calls the product."""
 
 
 class SerialPrinter(AnsweringPrinter):
     kind: Literal["serial"]
     device: str
+    """The port, such as /dev/ttyS0."""
     baud_rate: int = 9600
+    """Its speed."""
 
 
 class FilePrinter(PrinterSettings):
@@ -82,6 +94,7 @@ class FilePrinter(PrinterSettings):
 
     kind: Literal["file"]
     path: Path
+    """The file."""
 
 
 class VirtualPrinter(PrinterSettings):
@@ -89,6 +102,7 @@ class VirtualPrinter(PrinterSettings):
 
     kind: Literal["virtual"]
     folder: Path
+    """The folder; each store has one of its own in it."""
 
 
 Printer = Annotated[
@@ -99,7 +113,9 @@ Printer = Annotated[
 
 class ScannerSettings(Strict):
     name: str
+    """What its scans say that they come from."""
     store_id: UUID | None = None
+    """Its store; not needed when the agent serves one."""
 
 
 class EvdevScanner(ScannerSettings):
@@ -107,12 +123,15 @@ class EvdevScanner(ScannerSettings):
 
     kind: Literal["evdev"]
     device: str
+    """Such as /dev/input/by-id/usb-scanner-event-kbd."""
 
 
 class SerialScanner(ScannerSettings):
     kind: Literal["serial"]
     device: str
+    """The port, such as /dev/ttyS0."""
     baud_rate: int = 9600
+    """Its speed."""
 
 
 class StdinScanner(ScannerSettings):
@@ -123,16 +142,26 @@ Scanner = Annotated[EvdevScanner | SerialScanner | StdinScanner, Field(discrimin
 
 
 class AgentSettings(Strict):
-    url: str  # Where the hub's link is: ws:// or wss://.
+    url: str
+    """Where the hub's link is: `ws://` or `wss://`."""
     enrolment_code: str | None = None
+    """A one-time code, read again until it is good; not needed afterwards."""
     journal: Path
+    """The file with its keys, jobs and scans: keep it, and keep it private."""
     transport: Transport = "websocket"
+    """`kafka` for private networks."""
     kafka: str | None = None
+    """Kafka's addresses, for that transport."""
     time_zone: str = "UTC"
-    printer: Printer | None = None  # For every store that has none of its own.
+    """Of the times on receipts."""
+    printer: Printer | None = None
+    """For every store that has none of its own."""
     printers: tuple[Printer, ...] = ()
+    """One for each store that is named."""
     scanners: tuple[Scanner, ...] = ()
+    """What reads codes here."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least serious lines that are written."""
 
     @field_validator("url")
     @classmethod

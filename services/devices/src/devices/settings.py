@@ -10,9 +10,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class JobSettings(BaseSettings):
     """How long a paper is worth printing; subscribers need it before the service is built."""
 
-    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="HOLDFAST_", extra="ignore", use_attribute_docstrings=True
+    )
 
-    job_lifetime_h: float = 24  # A job that nobody printed by then has failed.
+    job_lifetime_h: float = 24
+    """A print job that nobody printed within so many hours has failed."""
 
     @property
     def lifetime(self) -> timedelta:
@@ -20,9 +23,15 @@ class JobSettings(BaseSettings):
 
 
 class Settings(DatabaseSettings):
-    signing_key_file: FilePath  # The hub's Ed25519 key, PKCS 8 in PEM: it signs every print job.
-    unheard_h: float = 24  # After its end, a job whose agent stays silent is unknown.
-    name_wait_s: float = 10  # A job waits this long for the customer's name to arrive.
+    signing_key_file: FilePath
+    """The hub's Ed25519 key, PKCS#8 PEM: it signs every print job."""
+    unheard_h: float = 24
+    """So many hours after its end, a job whose agent stays silent is unknown."""
+    name_wait_s: float = 10
+    """A job waits this long for the customer's name to arrive."""
     heartbeat_s: float = 10
-    pulse_s: float = 5  # How often revoked, replaced and silent links are looked for.
+    """How often a link shows that it lives; three that are missed cut it."""
+    pulse_s: float = 5
+    """How often revoked, replaced and silent links are looked for."""
     language_default: str = "en"
+    """Of papers for customers whose language is not known."""

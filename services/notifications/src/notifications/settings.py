@@ -8,20 +8,28 @@ from pydantic import Field, field_validator
 
 
 class Settings(DatabaseSettings):
-    """The mail server and how patiently it is tried; see the README for each."""
+    """The mail server and how patiently it is tried."""
 
     smtp_host: str = "127.0.0.1"
+    """The mail server."""
     smtp_port: int = 8093
+    """Its port."""
     smtp_user: str | None = None
+    """The login, when the server wants one."""
     smtp_password: str | None = Field(None, repr=False)
+    """The login's password."""
     smtp_tls: Literal["none", "starttls", "tls"] = "none"
+    """How the way to the server is sealed: `starttls` or `tls` in production."""
     mail_from: str = "orders@demo.example"
+    """The sender; its domain is that of the Message-IDs."""
     mail_timeout_s: float = Field(10.0, gt=0)
+    """How long each word with the server may take."""
     mail_poll_s: float = Field(0.5, gt=0)
-    mail_pause_max_s: float = Field(60.0, gt=0)  # Between two tries while the server is away.
-    mail_give_up_days: int = Field(
-        5, ge=1
-    )  # For a message that is refused for now, again and again.
+    """How often due e-mails are looked for."""
+    mail_pause_max_s: float = Field(60.0, gt=0)
+    """The longest pause between two tries while the server is away."""
+    mail_give_up_days: int = Field(5, ge=1)
+    """For a message that is refused for now, again and again."""
 
     @field_validator("mail_from")
     @classmethod

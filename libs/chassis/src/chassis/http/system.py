@@ -119,9 +119,7 @@ def operations(service: str) -> APIRouter:
             ) from error
 
     @router.post("/parked/{id}/mend")
-    async def mend_parked(
-        id: ParkedId, body: Mended, who: Operator, here: Here, key: Keyed
-    ) -> Replayed:
+    async def mend(id: ParkedId, body: Mended, who: Operator, here: Here, key: Keyed) -> Replayed:
         """Replace the record's body; replay it afterwards."""
         who.require_whole_chain()
         text = body.model_dump_json(include={"payload"})
