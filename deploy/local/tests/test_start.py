@@ -1,6 +1,8 @@
 """Starting and stopping on a machine that is not as one would wish it."""
 
+import concurrent.futures
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -14,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from local.checks import alone, check_disk, check_ports
-from local.instance import REPOSITORY, Instance
+from local.instance import REPOSITORY, Instance, write_private
 from local.processes import MARK
 from local.refusals import DiskFull, PortTaken, StartInProgress
 from local.supervision import clear_left_behind, left_behind
@@ -240,3 +242,24 @@ def test_only_marked_processes_are_ended(place: Place) -> None:
             assert others.poll() is None
         finally:
             others.kill()
+
+
+def test_secrets_made_at_once_are_all_kept(tmp_path: Path) -> None:
+    """Many threads that start an instance make each secret once, and none loses another's."""
+    instance = Instance(Ports(free_ports()), tmp_path)
+    names = [f"secret_{n % 20}" for n in range(200)]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        made = set(zip(names, pool.map(instance.secret, names), strict=True))
+    assert len(made) == 20
+    assert json.loads((tmp_path / "secrets.json").read_text()) == dict(made)
+    assert [file.name for file in tmp_path.iterdir()] == ["secrets.json"]
+
+
+def test_a_private_file_may_be_written_by_two_at_once(tmp_path: Path) -> None:
+    """One of the writers wins, nobody fails, and only the owner can read it."""
+    path = tmp_path / "private"
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda n: write_private(path, f"writer {n % 7}" * 100), range(400)))
+    assert path.read_text() in {f"writer {n}" * 100 for n in range(7)}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["private"]

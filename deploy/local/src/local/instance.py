@@ -3,6 +3,8 @@
 import json
 import os
 import secrets
+import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from local.topology import Ports
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 DEFAULT_PORT = 8080
+# Services are made ready side by side, and a secret must be made once and never lost.
+SECRETS_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -37,22 +41,26 @@ class Instance:
     def secret(self, name: str) -> str:
         """A random secret that is made once and kept for the owner of the folder only."""
         path = self.state / "secrets.json"
-        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        if name not in known:
-            known[name] = secrets.token_urlsafe(32)
-            write_private(path, json.dumps(known, indent=1))
-        return known[name]
+        with SECRETS_LOCK:
+            known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+            if name not in known:
+                known[name] = secrets.token_urlsafe(32)
+                write_private(path, json.dumps(known, indent=1))
+            return known[name]
 
 
 def write_private(path: Path, text: str) -> None:
     """Replace a file at once, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    fresh.replace(path)
+    # A name of its own (and mode 0600): another thread may be writing the same file.
+    handle, fresh = tempfile.mkstemp(prefix=path.name + ".", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(fresh).replace(path)
+    except BaseException:
+        Path(fresh).unlink(missing_ok=True)
+        raise
 
 
 def from_environment() -> Instance:
