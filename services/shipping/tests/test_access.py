@@ -78,8 +78,11 @@ async def test_breaking_a_hold_needs_the_right(shipping: Bench) -> None:
         answer = await cashier.post(path, json=body)
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (403, "/override")
         member = {"key": "a", "shipment": wish(order, "1"), "post": True, "override": True}
-        batch = await cashier.post("/shipments/batch", json={"shipments": [member]})
-        assert batch.status_code == 403
+        plain = {"key": "b", "shipment": wish(order, "1")}
+        batch = await cashier.post("/shipments/batch", json={"shipments": [member, plain]})
+        refused, made = batch.json()["items"]
+        assert (refused["status"], made["status"]) == (403, 201)
+        assert refused["problem"]["errors"][0]["pointer"] == "/override"
     assert await shipping.said() == []
     assert (await shipping.http.post(path, json=body)).status_code == 202
     assert (await asked_for(shipping)).override is True

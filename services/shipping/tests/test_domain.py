@@ -1,5 +1,6 @@
 """What may be handed over, and what each part is worth, without any input or output."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -8,7 +9,7 @@ import pytest
 from contracts.money import line_amount
 from hypothesis import given
 from hypothesis import strategies as st
-from shipping import domain
+from shipping import domain, handlers
 from shipping.domain import Order, OrderLine, Shipment, Wanted
 
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -213,3 +214,12 @@ def test_a_shipment_goes_one_way(steps: list[str]) -> None:
         line = order.lines[UUID(int=1)]
         assert line.posting == (2 if shipment.state == "posting" else 0)
         assert line.posted == (2 if shipment.state == "posted" else 0)
+
+
+def test_a_missing_worth_is_never_said_as_nothing() -> None:
+    """Goods whose worth was lost are a fault of ours; billing is not told that they were free."""
+    shipment = ship(order_of(("5", "200")), l1="2")
+    assert handlers.fact_of(shipment).lines[0].amount == D("400")
+    lost = replace(shipment, lines=tuple(replace(one, amount=None) for one in shipment.lines))
+    with pytest.raises(AssertionError):
+        handlers.fact_of(lost)

@@ -103,6 +103,27 @@ async def test_a_batch_answers_each_member(shipping: Bench) -> None:
     assert wanted.lines[0].quantity == Decimal(4)
 
 
+async def test_a_malformed_member_spoils_no_other(shipping: Bench) -> None:
+    """Each shipment that does not fit says where; those around it are made."""
+    order = Placed()
+    await shipping.deliver(order.placed())
+    members = [
+        {"key": "good", "shipment": wish(order, "1")},
+        {"key": "no quantity", "shipment": wish(order, "many")},
+        {"key": "not one of ours", "shipment": wish(order, "1", colour="red")},
+        {"key": "as good", "shipment": wish(order, "1")},
+    ]
+    answer = await shipping.http.post("/shipments/batch", json={"shipments": members})
+    assert answer.status_code == 200, answer.text
+    items = answer.json()["items"]
+    assert [item["status"] for item in items] == [201, 422, 422, 201]
+    pointers = [item["problem"]["errors"][0]["pointer"] for item in items[1:3]]
+    assert pointers == ["/lines/0/quantity", "/colour"]
+    answer = await shipping.http.post("/shipments/batch", json={"shipments": members[1:3]})
+    assert [item["status"] for item in answer.json()["items"]] == [422, 422]
+    assert len((await shipping.http.get("/shipments")).json()["items"]) == 2
+
+
 async def test_a_batch_of_a_thousand_and_not_one_more(shipping: Bench) -> None:
     """A thousand orders are drafted and posted in one request; 1,001 are refused."""
     orders = [Placed() for _ in range(1000)]

@@ -266,7 +266,7 @@ async def decide_shipments(
             continue
         after = _decided(shipment, orders[shipment.order_id], one.message)
         shipments[after.id] = changed[after.id] = after
-        said.append(Said(_fact(after), after.version, trace=one.trace))
+        said.append(Said(fact_of(after), after.version, trace=one.trace))
     if changed:
         await store.save_shipments(tx, list(changed.values()))
         await store.save_progress(tx, orders, list(changed.values()))
@@ -286,7 +286,8 @@ def _decided(shipment: Shipment, order: Order, message: GoodsTaken | TakeOutRefu
     return domain.refuse(shipment, order, message.reason, shortages, message.at)
 
 
-def _fact(shipment: Shipment) -> ShipmentPosted | ShipmentRefused:
+def fact_of(shipment: Shipment) -> ShipmentPosted | ShipmentRefused:
+    """The fact that says how it ended."""
     if shipment.state == "refused":
         return ShipmentRefused(
             **_head(shipment),
@@ -303,19 +304,14 @@ def _fact(shipment: Shipment) -> ShipmentPosted | ShipmentRefused:
     return ShipmentPosted(
         **_head(shipment),
         currency=shipment.currency,
-        lines=tuple(
-            ShippedLine(
-                line_id=part.line_id, quantity=part.quantity, amount=part.amount or domain.ZERO
-            )
-            for part in shipment.lines
-        ),
+        lines=tuple(_shipped(part) for part in shipment.lines),
         value=shipment.value,
         left_before=shipment.left_before,
     )
 
 
 def _shipped(part: ShipmentLine) -> ShippedLine:
-    assert part.amount is not None
+    assert part.amount is not None, "what was handed over has a worth"
     return ShippedLine(line_id=part.line_id, quantity=part.quantity, amount=part.amount)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from chassis.database import Database
@@ -13,14 +13,21 @@ from chassis.http.auth import Principal, allow
 from chassis.http.fields import Body, Figure, Quantity, Text
 from chassis.http.idempotency import Call, Key, Keyed, fingerprint
 from chassis.http.pages import Cursor, Limit, Page, page_of
-from chassis.http.problems import Forbidden, NotFound, Unexpected, as_body, of_refusal
+from chassis.http.problems import (
+    Forbidden,
+    NotFound,
+    Unexpected,
+    as_body,
+    of_refusal,
+    validation_errors,
+)
 from chassis.http.waiting import Wait
 from chassis.ids import uuid7
 from chassis.runtime import Here
 from contracts.identity import Right
 from fastapi import APIRouter, Response
 from fastapi_problem.error import Problem
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from shipping import domain, handlers, store
 from shipping.domain import Kind, Shipment, State, Wanted
@@ -96,7 +103,7 @@ class MemberBody(Body):
     """One of a batch; `key` takes the place of the Idempotency-Key, `post` posts it at once."""
 
     key: Text
-    shipment: ShipmentBody
+    shipment: dict[str, Any] = Field(description="As the body of POST /shipments.")
     post: bool = False
     override: bool = False
 
@@ -205,10 +212,10 @@ async def draft_shipments(
 ) -> BatchShown:
     """Write up to 1,000 shipments, and post those that say so; each has its own answer."""
     parts: Parts = here.parts
-    if any(one.override for one in body.shipments):
-        _check_override(who)
-    commands = [_member(one, who) for one in body.shipments]
-    answers = await patiently(here.db, parts.draft_all, commands, wait)
+    tried = [_member(one, who) for one in body.shipments]
+    commands = [found for found in tried if isinstance(found, DraftShipment)]
+    decided = iter(await patiently(here.db, parts.draft_all, commands, wait) if commands else ())
+    answers = [next(decided) if isinstance(found, DraftShipment) else found for found in tried]
     posting = [one for one in answers if isinstance(one, Shipment) and one.state == "posting"]
     after = {one.id: one for one in await settled(here.db, posting, wait)}
     return BatchShown(
@@ -313,9 +320,26 @@ def _command(body: ShipmentBody, call: Call, who: Principal) -> DraftShipment:
     )
 
 
-def _member(one: MemberBody, who: Principal) -> DraftShipment:
-    what = fingerprint(b"shipment in a batch", one.model_dump_json().encode())
-    command = _command(one.shipment, Key(one.key, what).of(who), who)
+def _member(one: MemberBody, who: Principal) -> DraftShipment | Problem:
+    """The member's command, or why it is none: what is wrong with it spoils no other."""
+    try:
+        body = ShipmentBody.model_validate(one.shipment)
+        if one.override:
+            _check_override(who)
+    except ValidationError as error:
+        errors = validation_errors([{**e, "loc": ("body", *e["loc"])} for e in error.errors()])
+        return Problem(
+            "The request does not fit",
+            type_="invalid-request",
+            status=422,
+            detail=errors[0]["detail"],
+            errors=errors,
+        )
+    except Forbidden as refusal:
+        return refusal
+    asked = (body.model_dump_json(), str(one.post), str(one.override))
+    what = fingerprint(b"shipment in a batch", *(part.encode() for part in asked))
+    command = _command(body, Key(one.key, what).of(who), who)
     return replace(command, post=one.post, override=one.override)
 
 
