@@ -75,7 +75,7 @@ def taken(*lines: WishedLine, **changes: Any) -> Order:
 
 def held(order: Order, *quantities: str, went: str = "0", **changes: Any) -> HoldsTold:
     lines = [
-        HeldLine(n.id, n.quantity, Decimal(q), Decimal(went))
+        HeldLine(n.id, Decimal(q), Decimal(went))
         for n, q in zip(order.lines, quantities, strict=True)
     ]
     values = {"revision": order.revision, "released": False, "until": None, **changes}
@@ -107,7 +107,7 @@ def test_a_shortage_is_in_progress() -> None:
     """Needed 5, held 3: two are awaited, and the order is in progress until they come."""
     order = taken()
     hear(order, held(order, "3"))
-    assert (order.status, order.lines[0].awaiting) == ("in_progress", Decimal(2))
+    assert (order.status, order.awaiting(order.lines[0])) == ("in_progress", Decimal(2))
     hear(order, held(order, "5"))
     assert order.status == "ready"
 
@@ -185,7 +185,7 @@ def test_a_price_change_leaves_the_holds_untouched() -> None:
     hear(order, held(order, "5"))
     more = actions.change_line(order, order.lines[0].id, Decimal(6), None, "clerk", NOW)
     assert more is not None
-    assert more.changed == ("lines",)
+    assert more.changed == ("lines", "status")
     assert (order.total, order.revision, len(process.commands(order, more))) == (D(900), 2, 1)
 
 
@@ -225,6 +225,23 @@ def test_goods_that_left_before_the_release_void_a_cancel() -> None:
     assert [h.what for h in happened] == [What.HOLDS_DECIDED, What.CANCEL_VOIDED]
     [hold] = process.commands(order, happened[-1])
     assert (hold.TYPE, order.revision) == ("hold_goods.v1", 3)
+
+
+def test_a_larger_line_awaits_at_once_and_a_smaller_one_stays_ready() -> None:
+    """From 2 to 5 with 2 held it is in progress in the same change; from 5 to 3 it stays ready."""
+    order = taken(line("2"))
+    hear(order, held(order, "2"))
+    change = actions.change_line(order, order.lines[0].id, Decimal(5), None, "clerk", NOW)
+    assert change is not None
+    assert (order.status, change.changed) == ("in_progress", ("lines", "status"))
+    assert order.awaiting(order.lines[0]) == 3
+    [ready] = hear(order, held(order, "5"))
+    assert (order.status, ready.changed) == ("ready", ("status",))
+    change = actions.change_line(order, order.lines[0].id, Decimal(3), None, "clerk", NOW)
+    assert change is not None
+    assert (order.status, change.changed) == ("ready", ("lines",))
+    assert [h.changed for h in hear(order, held(order, "3"))] == [()]
+    assert order.status == "ready"
 
 
 def test_goods_or_money_void_a_mark_for_removal() -> None:
@@ -385,6 +402,6 @@ def _live(turns: list[int], acts: str, paid: str) -> tuple[Any, ...]:
     again = order.status, order.financial_status
     settle(order)
     assert again == (order.status, order.financial_status)  # Nothing was left to work out.
-    shown = [(n.held, n.awaiting, n.shipped, n.shipped_amount) for n in order.lines]
+    shown = [(n.held, order.awaiting(n), n.shipped, n.shipped_amount) for n in order.lines]
     assert not order.marked
     return again, order.total, order.paid, order.revision, order.posting, shown

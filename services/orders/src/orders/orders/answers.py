@@ -113,7 +113,7 @@ def show(order: Order, card_name: str | None, history: Iterable[Any], now: datet
         prepayment=order.prepayment,
         paid=round_half_up(order.paid, money),
         due=round_half_up(order.total - order.paid, money),
-        lines=[_line(line, money) for line in order.lines],
+        lines=[_line(line, order.awaiting(line), money) for line in order.lines],
         hold=HoldShown(method=order.method, warehouse_id=order.warehouse_id, until=order.until),
         terms=[TermShown(id=t.id, due_on=t.due_on, amount=t.amount) for t in order.terms],
         settlement=_settlement(order),
@@ -158,7 +158,7 @@ def _customer(order: Order, card_name: str | None) -> CustomerShown | None:
     return None
 
 
-def _line(line: Line, currency: str) -> LineShown:
+def _line(line: Line, awaiting: Decimal, currency: str) -> LineShown:
     return LineShown(
         id=line.id,
         sku=line.sku,
@@ -170,7 +170,7 @@ def _line(line: Line, currency: str) -> LineShown:
         tax_rate=plain(line.tax_rate),
         amount=line.amount,
         held=plain(line.held),
-        awaiting=plain(line.awaiting),
+        awaiting=plain(awaiting),
         shipped=plain(line.shipped),
         shipped_amount=round_half_up(line.shipped_amount, currency),
     )

@@ -38,8 +38,8 @@ class What(StrEnum):
 class Line:
     """An order's line: `taken` as inventory says, `shipped` as shipping's posted documents say.
 
-    `awaiting` is what inventory said is short when it last decided. `quantity` is what is ordered
-    and not taken back, goods handed over included; the amounts are in the order's currency.
+    `quantity` is what is ordered and not taken back, goods handed over included; the amounts are in
+    the order's currency.
     """
 
     id: UUID
@@ -53,7 +53,6 @@ class Line:
     unit_price: Decimal
     amount: Decimal
     held: Decimal = ZERO
-    awaiting: Decimal = ZERO
     taken: Decimal = ZERO
     shipped: Decimal = ZERO
     shipped_amount: Decimal = ZERO
@@ -170,9 +169,18 @@ class Order:
     def decided(self) -> bool:
         """Whether inventory answered the hold that was asked for.
 
-        A later change of quantities is not undecided again: its decision shows when it comes.
+        A later change of quantities is not undecided again: one change is told once.
         """
         return 0 < self.asked_revision <= self.decided_revision and not self.released
+
+    def awaiting(self, line: Line) -> Decimal:
+        """What is short of the line as it is wanted now; nothing before inventory decided.
+
+        A quantity that is made larger awaits at once, without inventory's next answer.
+        """
+        if not (self.holding and self.decided):
+            return ZERO
+        return max(ZERO, line.quantity - line.gone - line.held)
 
     @property
     def waits_for_inventory(self) -> bool:
@@ -225,7 +233,7 @@ def main_status(order: Order) -> str:
         return order.first_status
     if not order.decided:
         return "agreed"
-    return "in_progress" if any(line.awaiting > 0 for line in wanted) else "ready"
+    return "in_progress" if any(order.awaiting(line) > 0 for line in wanted) else "ready"
 
 
 def financial_status(paid: Decimal, total: Decimal, refunded: Decimal, cancelled: bool) -> str:

@@ -19,7 +19,6 @@ class HeldLine:
     """What inventory knows of a line."""
 
     line_id: UUID
-    wanted: Decimal
     held: Decimal
     taken: Decimal
 
@@ -87,7 +86,6 @@ def hear_of_holds(order: Order, told: HoldsTold) -> list[Happening]:
     for news in told.lines:
         line = lines[news.line_id]  # Inventory knows only lines that were asked for.
         line.held, line.taken = news.held, news.taken
-        line.awaiting = ZERO if told.released else max(ZERO, news.wanted - news.held - news.taken)
     order.decided_revision = max(order.decided_revision, told.revision)
     order.released = told.released
     if order.decided_revision >= order.revision:
@@ -98,7 +96,7 @@ def hear_of_holds(order: Order, told: HoldsTold) -> list[Happening]:
     changed = settle(order)
     if changed or (_progress(order), order.until) != before:
         held = sum((line.held for line in order.lines), ZERO)
-        awaiting = sum((line.awaiting for line in order.lines), ZERO)
+        awaiting = sum(map(order.awaiting, order.lines), ZERO)
         detail = f"held {held:f}, awaiting {awaiting:f}"
         happened.insert(0, Happening(told.what, "inventory", told.at, changed, detail))
     return happened
@@ -176,4 +174,4 @@ def _ask_again(order: Order, at: datetime) -> None:
 
 
 def _progress(order: Order) -> list[tuple[Decimal, Decimal, Decimal]]:
-    return [(line.held, line.awaiting, line.taken) for line in order.lines]
+    return [(line.held, order.awaiting(line), line.taken) for line in order.lines]

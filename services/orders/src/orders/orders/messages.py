@@ -58,7 +58,7 @@ def fact_of(order: Order, happening: Happening) -> OrderFact:
         case What.RESTORED:
             return OrderRestored(**common, revision=order.revision)
         case _:
-            return OrderProgressed(**common, lines=tuple(map(_progress, order.lines)))
+            return OrderProgressed(**common, lines=_progress(order))
 
 
 def customer_state(order: Order) -> Said | None:
@@ -114,7 +114,10 @@ def _line(line: Line) -> OrderLine:
     )
 
 
-def _progress(line: Line) -> LineProgress:
-    return LineProgress(
-        line_id=line.id, held=line.held, awaiting=line.awaiting, shipped=line.shipped
+def _progress(order: Order) -> tuple[LineProgress, ...]:
+    return tuple(
+        LineProgress(
+            line_id=line.id, held=line.held, awaiting=order.awaiting(line), shipped=line.shipped
+        )
+        for line in order.lines
     )

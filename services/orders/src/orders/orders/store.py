@@ -108,7 +108,6 @@ order_lines = sa.Table(
     _column("unit_price", sa.Numeric),
     _column("amount", sa.Numeric),
     _column("held", sa.Numeric),
-    _column("awaiting", sa.Numeric),
     _column("taken", sa.Numeric),
     _column("shipped", sa.Numeric),
     _column("shipped_amount", sa.Numeric),
@@ -141,7 +140,7 @@ MUTABLE = [
 ]
 MUTABLE_LINE = [
     *("quantity", "unit_price", "amount"),
-    *("held", "awaiting", "taken", "shipped", "shipped_amount"),
+    *("held", "taken", "shipped", "shipped_amount"),
 ]
 ORDER_FIELDS = [f.name for f in fields(Order) if f.name not in ("lines", "posting", "terms")]
 LINE_FIELDS = [f.name for f in fields(Line)]

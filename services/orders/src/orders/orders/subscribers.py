@@ -69,7 +69,7 @@ def _holds(fact: HoldsFact) -> HoldsTold:
         revision=fact.revision,
         released=fact.released,
         until=fact.until,
-        lines=[HeldLine(n.line_id, n.wanted, n.held, n.taken) for n in fact.lines],
+        lines=[HeldLine(n.line_id, n.held, n.taken) for n in fact.lines],
         at=fact.at,
     )
 
