@@ -95,13 +95,13 @@ async def test_two_consumers_at_once_do_not_handle_twice(pinging: Bench) -> None
 
 
 @pytest.mark.parametrize("id", [0, 2**63, 10**30])
-@pytest.mark.parametrize("what", ["mend", "replay"])
+@pytest.mark.parametrize("what", ["mend", "replay", "discard"])
 async def test_a_number_that_no_parked_record_has_is_refused(
     pinging: Bench, id: int, what: str
 ) -> None:
     """An operator who mistypes the number is told so."""
-    body = {"json": {"payload": {}}} if what == "mend" else {}
-    refused = await pinging.http.post(f"/system/pinger/parked/{id}/{what}", **body)
+    body = {"mend": {"payload": {}}, "discard": {"reason": "tried"}}.get(what)
+    refused = await pinging.http.post(f"/system/pinger/parked/{id}/{what}", json=body)
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["pointer"] == "path/id"
 

@@ -82,8 +82,14 @@ def probes() -> APIRouter:
 
 
 def operations(service: str) -> APIRouter:
-    """Parked records: see, mend, replay in order."""
+    """Parked records: see, mend, replay in order, or discard."""
     router = APIRouter(prefix=f"/api/v1/system/{service}", tags=["system"])
+    _add_seeing(router)
+    _add_mending(router)
+    return router
+
+
+def _add_seeing(router: APIRouter) -> None:
 
     @router.get("/parked")
     async def list_parked(who: Operator, here: Here) -> ParkedList:
@@ -118,6 +124,8 @@ def operations(service: str) -> APIRouter:
                 f"{type(error).__name__}: {error}. Mend the record or its cause first."
             ) from error
 
+
+def _add_mending(router: APIRouter) -> None:
     @router.post("/parked/{id}/mend")
     async def mend(id: ParkedId, body: Mended, who: Operator, here: Here, key: Keyed) -> Replayed:
         """Replace the record's body; replay it afterwards."""
@@ -135,7 +143,7 @@ def operations(service: str) -> APIRouter:
 
     @router.post("/parked/{id}/discard")
     async def discard_parked(
-        id: int, body: Discarded, who: Operator, here: Here, key: Keyed
+        id: ParkedId, body: Discarded, who: Operator, here: Here, key: Keyed
     ) -> Replayed:
         """Give the record up, with a reason; replay those behind it afterwards."""
         who.require_whole_chain()
@@ -149,5 +157,3 @@ def operations(service: str) -> APIRouter:
 
         await here.db.run(work)
         return Replayed(handled=0)
-
-    return router
