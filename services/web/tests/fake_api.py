@@ -64,6 +64,11 @@ def _sessions(app: FastAPI, chain: Chain) -> None:
         chain.refreshed[name] = int(count) + 1
         return {"access_token": token(name, 300), "refresh_token": f"{name}|{int(count) + 1}"}
 
+    @app.post("/api/v1/tokens/revoke", status_code=204)
+    async def revoke(body: Json) -> None:
+        name = str(body["refresh_token"]).partition("|")[0]
+        chain.refreshed[name] = -1
+
     @app.get("/api/v1/jwks.json")
     async def keys() -> Json:
         return {"keys": [KEY.as_dict(private=False)]}

@@ -41,6 +41,14 @@ async def test_the_tokens_are_unreadable_in_the_cookie(sign_in: SignIn) -> None:
     assert "SameSite" in set_again
 
 
+async def test_signing_out_ends_the_session_at_identity(chain: Chain, sign_in: SignIn) -> None:
+    """A cookie that somebody copied is good for nothing once its owner signed out."""
+    client = await sign_in("cashier")
+    await client.post("/sign-out", data={"csrf": form_token((await client.get("/orders")).text)})
+    ended = [body for method, path, body, _ in chain.asked if path.endswith("/tokens/revoke")]
+    assert len(ended) == 1
+
+
 def test_an_altered_cookie_is_no_session() -> None:
     """A cookie that somebody changed, or that another key sealed, signs nobody in."""
     session = Session(token("cashier@demo.example", 300), "refresh", "cashier")

@@ -110,7 +110,8 @@ class Api:
             # What was made a moment ago is not known everywhere yet; the key stays the same.
             await asyncio.sleep(TRY_AGAIN_SECONDS)
         if response.is_success:
-            return Answer(response.status_code, response.json(), response.headers.get("etag"))
+            found = response.json() if response.content else None
+            return Answer(response.status_code, found, response.headers.get("etag"))
         raise problem_of(response)
 
     async def file(self, path: str) -> httpx.Response:

@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from web.api import Api, ApiProblem
 from web.visitor import Visitor, claims_of, visitor_of
 
+log = structlog.get_logger()
 COOKIE = "holdfast_session"
 SEED_COOKIE = "holdfast_seed"
 COOKIE_AGE_SECONDS = 30 * 24 * 3600
@@ -102,6 +104,18 @@ class Sessions:
             "/tokens", {"username": username, "password": password}, key=None
         )
         return Session(answer["access_token"], answer["refresh_token"], username)
+
+    async def sign_out(self, session: Session) -> None:
+        """End the session at identity, so that a copied cookie is good for nothing any more.
+
+        The browser forgets it in any case; when identity is away the session ends by its age.
+        """
+        try:
+            await self._api.post(
+                "/tokens/revoke", {"refresh_token": session.refresh_token}, key=None
+            )
+        except ApiProblem as problem:
+            log.warning("session not ended at identity", status=problem.status)
 
     async def fresh(self, session: Session, now: datetime) -> Session | None:
         """The session with an access token that lives a while; None when identity ended it."""

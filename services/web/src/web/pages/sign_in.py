@@ -71,8 +71,10 @@ async def sign_in(visit: Anyone) -> Response:
 
 @router.post("/sign-out")
 async def sign_out(visit: Anyone) -> Response:
-    """Forgets the session in this browser."""
+    """Ends the session, here and at identity."""
     await visit.form()
+    if visit.request.state.session is not None:
+        await visit.request.app.state.sessions.sign_out(visit.request.state.session)
     visit.request.state.session = None
     visit.request.state.seed = os.urandom(16).hex()
     return see_other("/sign-in")
