@@ -169,9 +169,10 @@ def money(order: Any, paid: str, amount: str = "", refunded: str = "0") -> dict[
     }
 
 
-def paid(order: Any, paid: str, amount: str = "") -> PaymentPosted:
-    """Billing posted a payment; `paid` is all that is paid by now."""
-    return PaymentPosted(**money(order, paid, amount), payment_id=uuid7(), document_id=None)
+def paid(order: Any, paid: str, amount: str = "", deposit_left: str = "0") -> PaymentPosted:
+    """Billing posted a payment; `paid` is all that is paid by now, some of it perhaps deposit."""
+    figures = {**money(order, paid, amount), "deposit_left": deposit_left}
+    return PaymentPosted(**figures, payment_id=uuid7(), document_id=None)
 
 
 def refunded(order: Any, left: str, amount: str) -> RefundPosted:

@@ -88,9 +88,9 @@ async def test_each_fact_is_said_with_the_next_version(shop: Bench) -> None:
 
 
 async def test_a_deposit_prints_its_receipt_once(shop: Bench) -> None:
-    """Each payment while goods are open asks for its paper; none after the goods are gone."""
+    """A payment that leaves a deposit asks for its paper; one that settles a debt does not."""
     order = await take(shop, customer_name="Anna Berg")
-    payment = paid(order, "300")
+    payment = paid(order, "300", deposit_left="300")
     await shop.deliver(payment)
     [paper] = await shop.said(PrintPaper)
     assert paper.job_id == uuid5(payment.payment_id, "deposit_receipt")
@@ -98,6 +98,17 @@ async def test_a_deposit_prints_its_receipt_once(shop: Bench) -> None:
     assert "Anna" not in paper.model_dump_json()
     await shop.deliver(shipped(order, "5", "1000"), paid(order, "1000", "700"))
     assert len(await shop.said(PrintPaper)) == 1
+
+
+async def test_a_deposits_receipt_does_not_wait_for_news_of_the_goods(shop: Bench) -> None:
+    """Goods heard of before their deposit, or after it: the receipt is printed either way."""
+    first, second = await take(shop), await take(shop)
+    await shop.deliver(shipped(first, "5", "1000"), paid(first, "300", deposit_left="300"))
+    await shop.deliver(paid(second, "300", deposit_left="300"), shipped(second, "5", "1000"))
+    papers = await shop.said(PrintPaper)
+    assert [str(paper.order_id) for paper in papers] == [first["id"], second["id"]]
+    await shop.deliver(paid(first, "1300", "1000", deposit_left="300"))  # 300 too much.
+    assert str((await shop.said(PrintPaper))[-1].due) == "0"
 
 
 async def test_money_given_back_shows(shop: Bench) -> None:

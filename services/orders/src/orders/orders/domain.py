@@ -196,11 +196,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A payment, for its receipt."""
+    """A payment, for its receipt; `deposit_left` is the order's deposit right after it."""
 
     id: UUID
     amount: Decimal
     store_id: UUID
+    deposit_left: Decimal
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from uuid import uuid5
 from contracts.devices import PaperLine, PrintPaper
 from contracts.inventory import HoldGoods, ReleaseGoods, WantedLine
 from contracts.message import Command
+from contracts.money import ZERO
 
 from orders.orders.domain import Happening, Order, What
 
@@ -48,9 +49,12 @@ def release_goods(order: Order, happening: Happening) -> Command | None:
 
 
 def print_deposit_receipt(order: Order, happening: Happening) -> Command | None:
-    """Print the receipt of a payment that was taken while goods are open."""
+    """Print the receipt of a payment that left a deposit.
+
+    By the payment's own figures, so it does not matter what was heard of the goods before it.
+    """
     payment = happening.payment
-    if payment is None or not order.goods_open:
+    if payment is None or payment.deposit_left <= 0:
         return None
     return PrintPaper(
         job_id=uuid5(payment.id, "deposit_receipt"),
@@ -75,7 +79,7 @@ def print_deposit_receipt(order: Order, happening: Happening) -> Command | None:
         total=order.total,
         payment=payment.amount,
         paid=order.paid,
-        due=order.total - order.paid,
+        due=max(ZERO, order.total - order.paid),
         hold_until=order.until,
         placed_at=order.placed_at,
         at=happening.at,

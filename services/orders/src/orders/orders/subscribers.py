@@ -80,7 +80,7 @@ def _account(fact: AccountFact) -> AccountTold:
         case PaymentPosted():
             what = What.PAYMENT_POSTED
             detail = f"{fact.amount:f} {fact.currency}, {fact.method}"
-            payment = Payment(fact.payment_id, fact.amount, fact.store_id)
+            payment = Payment(fact.payment_id, fact.amount, fact.store_id, fact.deposit_left)
         case PaymentCancelled():
             what, detail = What.PAYMENT_CANCELLED, f"{fact.amount:f} {fact.currency}"
         case RefundPosted():
