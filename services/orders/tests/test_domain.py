@@ -24,17 +24,25 @@ from orders.orders.facts import (
     Told,
     hear,
 )
-from orders.orders.placing import Known, KnownStore, Wish, WishedLine, WishedTerm, take_order
+from orders.orders.placing import (
+    Known,
+    KnownStore,
+    KnownWarehouse,
+    Wish,
+    WishedLine,
+    WishedTerm,
+    take_order,
+)
 
 D = Decimal
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
-STORE, MAIN = uuid7(), uuid7()
+STORE, MAIN, OTHER, OTHER_MAIN = (uuid7() for _ in range(4))
 TEA = Item("TEA", "Tea", "piece", "listed", (), ZERO, Decimal("200"), "EUR")
 RICE = Item("RICE", "Rice", "kg", "listed", (), ZERO, Decimal("1.2345"), "EUR")
 KNOWN = Known(
     items={"TEA": TEA, "RICE": RICE},
     stores={STORE: KnownStore("nominal", 3)},
-    warehouse_kinds={MAIN: "main"},
+    warehouses={MAIN: KnownWarehouse("main", STORE), OTHER_MAIN: KnownWarehouse("main", OTHER)},
     customer_names={},
     settings=OrderSettings(Decimal(50), {"counter": "agreed"}),
     currency="EUR",
@@ -59,6 +67,7 @@ def wish(*lines: WishedLine, **changes: Any) -> Wish:
         "terms": (),
         "notify": True,
         "draft": False,
+        "reach": frozenset({STORE}),
         "by": "clerk",
         "now": NOW,
     }
@@ -329,6 +338,7 @@ def test_a_draft_asks_for_goods_once_it_is_agreed() -> None:
         ({"terms": (WishedTerm(NOW.date(), Decimal(999)),)}, refusals.TermsDoNotAddUp, "/terms"),
         ({"store_id": MAIN}, refusals.UnknownStore, "/store_id"),
         ({"warehouse_id": STORE}, refusals.UnknownWarehouse, "/hold/warehouse_id"),
+        ({"warehouse_id": OTHER_MAIN}, refusals.WarehouseOutOfReach, "/hold/warehouse_id"),
         ({"customer_id": STORE}, refusals.UnknownCustomer, "/customer_id"),
     ],
 )

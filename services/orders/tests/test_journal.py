@@ -6,12 +6,15 @@ from typing import Any
 import sqlalchemy as sa
 from chassis.ids import uuid7
 from chassis.testing import Bench
+from contracts.identity import Role
 from contracts.inventory import HoldGoods
 from contracts.orders import OrderPlaced
 
 from .conftest import (
     MAIN,
+    OTHER_MAIN,
     OTHER_STORE,
+    STORE,
     UNKNOWN,
     decided,
     order_body,
@@ -139,6 +142,21 @@ async def test_a_batch_answers_each_member_by_itself(shop: Bench) -> None:
         body = {"orders": [{"key": "z", "order": order_body()}]}
         [member] = (await stranger.post("/orders/batch", json=body)).json()["items"]
         assert member["status"] == 404
+
+
+async def test_goods_are_held_within_the_callers_stores(shop: Bench) -> None:
+    """Another store's warehouse is refused, alone and in a batch, unless the caller works there."""
+    elsewhere = order_body(hold={"warehouse_id": str(OTHER_MAIN)})
+    async with shop.client(Role.CASHIER, store_ids=[STORE]) as cashier:
+        alone = await cashier.post("/orders", json=elsewhere)
+        body = {"orders": [{"key": "a", "order": elsewhere}, {"key": "b", "order": order_body()}]}
+        first, second = (await cashier.post("/orders/batch", json=body)).json()["items"]
+    assert (alone.status_code, first["status"], second["status"]) == (422, 422, 201)
+    for problem in (alone.json(), first["problem"]):
+        assert problem["errors"][0]["pointer"] == "/hold/warehouse_id"
+    async with shop.client(Role.CASHIER, store_ids=[STORE, OTHER_STORE]) as of_both:
+        assert (await of_both.post("/orders", json=elsewhere)).status_code == 201
+    assert (await shop.http.post("/orders", json=elsewhere)).status_code == 201
 
 
 async def test_a_batch_of_a_thousand_is_taken(shop: Bench) -> None:

@@ -79,8 +79,10 @@ class OrderBody(Body):
         """What is asked, the same alone and in a batch."""
         return fingerprint(b"order", self.model_dump_json(exclude_defaults=True).encode())
 
-    def wish(self, id: UUID, what: bytes, by: str, now: datetime) -> Wish:
-        """The order that is wished for."""
+    def wish(
+        self, id: UUID, what: bytes, by: str, reach: frozenset[UUID] | None, now: datetime
+    ) -> Wish:
+        """The order that is wished for by someone who works in the stores of `reach`."""
         return Wish(
             id=id,
             request=what,
@@ -97,6 +99,7 @@ class OrderBody(Body):
             terms=tuple(WishedTerm(term.due_on, term.amount) for term in self.terms),
             notify=self.notify,
             draft=self.draft,
+            reach=reach,
             by=by,
             now=now,
         )

@@ -44,7 +44,7 @@ def answer(shown: OrderShown, status: int = 200) -> Response:
 def command_of(body: OrderBody, who: Principal, key: str) -> PlaceOrder:
     """The use case's command for this body."""
     what = body.fingerprint()
-    wish = body.wish(body.id or uuid7(), what, who.name, datetime.now(UTC))
+    wish = body.wish(body.id or uuid7(), what, who.name, who.store_ids, datetime.now(UTC))
     return PlaceOrder(wish, Call(who.name, key, what))
 
 

@@ -14,7 +14,7 @@ from orders.catalogue.domain import Item
 from orders.order_settings.domain import OrderSettings
 from orders.orders import store
 from orders.orders.domain import Happening, Order
-from orders.orders.placing import Known, KnownStore, Wish
+from orders.orders.placing import Known, KnownStore, KnownWarehouse, Wish
 from orders.rows import Rows
 from orders.words import lexemes
 
@@ -27,7 +27,8 @@ UNION ALL
 SELECT 'store', CAST(id AS text), hold_method, NULL, NULL, NULL, hold_days, NULL, NULL, NULL
 FROM stores WHERE id = ANY(CAST(:stores AS uuid[]))
 UNION ALL
-SELECT 'warehouse', CAST(id AS text), warehouses.kind, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT 'warehouse', CAST(id AS text), warehouses.kind, CAST(store_id AS text),
+       NULL, NULL, NULL, NULL, NULL, NULL
 FROM warehouses WHERE id = ANY(CAST(:warehouses AS uuid[]))
 UNION ALL
 SELECT 'customer', CAST(id AS text), name, NULL, NULL, NULL, NULL, NULL, NULL, NULL
@@ -125,7 +126,7 @@ async def references(
     known = Known(
         items={r.id: Item(r.id, r.a, r.b, r.d, (), r.y, r.x, r.c) for r in found.get("item", ())},
         stores={UUID(r.id): KnownStore(r.a, int(r.x)) for r in found.get("store", ())},
-        warehouse_kinds={UUID(r.id): r.a for r in found.get("warehouse", ())},
+        warehouses={UUID(r.id): KnownWarehouse(r.a, UUID(r.b)) for r in found.get("warehouse", ())},
         customer_names={UUID(r.id): r.a for r in found.get("customer", ())},
         settings=OrderSettings(settings.x, settings.j),
         currency=currency,

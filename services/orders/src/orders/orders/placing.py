@@ -53,7 +53,10 @@ class WishedTerm:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """An order as it was asked for; `request` is what was asked, for telling it from another."""
+    """An order as it was asked for; `request` is what was asked, for telling it from another.
+
+    reach: the stores that the caller works in, None for all of them.
+    """
 
     id: UUID
     request: bytes
@@ -70,6 +73,7 @@ class Wish:
     terms: tuple[WishedTerm, ...]
     notify: bool
     draft: bool
+    reach: frozenset[UUID] | None
     by: str
     now: datetime
 
@@ -83,12 +87,20 @@ class KnownStore:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownWarehouse:
+    """What decides whether an order's goods are held in it."""
+
+    kind: str
+    store_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What the service knows of the references of some wishes."""
 
     items: Mapping[str, Item]
     stores: Mapping[UUID, KnownStore]
-    warehouse_kinds: Mapping[UUID, str]
+    warehouses: Mapping[UUID, KnownWarehouse]
     customer_names: Mapping[UUID, str]
     settings: OrderSettings
     currency: str
@@ -157,15 +169,21 @@ def take_order(wish: Wish, known: Known, number: str, new_id: Callable[[], UUID]
 
 
 def _check_warehouse(wish: Wish, known: Known) -> None:
-    kind = known.warehouse_kinds.get(wish.warehouse_id)
-    if kind is None:
+    warehouse = known.warehouses.get(wish.warehouse_id)
+    if warehouse is None:
         raise refused.UnknownWarehouse(
-            "The warehouse is not known: check the id.", "/hold/warehouse_id", wish.warehouse_id
+            "The warehouse is not known: check the id.", WAREHOUSE, wish.warehouse_id
         )
-    if kind != "main":
+    within = wish.reach is None or warehouse.store_id in wish.reach
+    if warehouse.store_id != wish.store_id and not within:
+        raise refused.WarehouseOutOfReach(
+            "The warehouse is another store's: choose one of the order's store or of yours.",
+            WAREHOUSE,
+        )
+    if warehouse.kind != "main":
         raise refused.NotAMainWarehouse(
             "Goods are held in a main warehouse: choose the one above this temporary storage.",
-            "/hold/warehouse_id",
+            WAREHOUSE,
         )
 
 
@@ -192,6 +210,7 @@ def _until(wish: Wish, store: KnownStore) -> datetime:
 
 
 UNTIL = "/hold/until"
+WAREHOUSE = "/hold/warehouse_id"
 
 
 def _first_status(wish: Wish, settings: OrderSettings) -> str:

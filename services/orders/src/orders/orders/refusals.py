@@ -39,6 +39,10 @@ class NotAMainWarehouse(Refused):
     """Orders hold goods in main warehouses; temporary storage is filled from them."""
 
 
+class WarehouseOutOfReach(Refused):
+    """An order holds goods in its own store, or in one that the caller works in."""
+
+
 class OtherCurrency(Refused):
     """A list price in another currency is no price of this order."""
 
@@ -137,6 +141,7 @@ UNPROCESSABLE: tuple[type[Refused], ...] = (
     UnknownCustomer,
     UnknownItem,
     NotAMainWarehouse,
+    WarehouseOutOfReach,
     OtherCurrency,
     PriceMissing,
     TooPrecise,
