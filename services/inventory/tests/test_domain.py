@@ -364,3 +364,8 @@ def test_quantities_are_shown_without_zeros_at_their_end(quantity: Decimal) -> N
     assert Decimal(shown) == quantity
     assert "E" not in shown
     assert "." not in shown or not shown.endswith("0")
+
+
+def test_nothing_is_expected_while_no_supply_orders_are_kept() -> None:
+    """Whatever lies on the shelf, no goods are said to be on their way."""
+    assert Shelf(MAIN, "TEA", on_hand=Decimal(5), held=Decimal(7)).expected == 0

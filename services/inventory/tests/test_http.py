@@ -281,9 +281,21 @@ async def test_another_stores_goods_are_not_to_be_seen(shop: Shop) -> None:
         assert (await stranger.post(f"/holds/{order}/put-back", json={})).status_code == 404
         warehouse = {"store_id": str(shop.store_id)}
         assert (await stranger.post("/warehouses", json=warehouse)).status_code == 404
-        assert (await stranger.post("/stores", json={"code": "X", "name": "X"})).status_code == 403
     async with shop.bench.client(Role.MANAGER, store_ids=[shop.store_id]) as own:
         assert len(rows(await own.get("/stock"))) == 2
+
+
+async def test_a_manager_of_one_store_changes_that_store_alone(shop: Shop) -> None:
+    """Its settings are theirs to change, another's are not found; a new store is the chain's."""
+    path = f"/stores/{shop.store_id}"
+    version = {"If-Match": (await shop.bench.http.get(path)).headers["ETag"]}
+    body = {"hold_days": 5}
+    async with shop.bench.client(Role.MANAGER, store_ids=[uuid7()]) as stranger:
+        assert (await stranger.patch(path, json=body, headers=version)).status_code == 404
+    async with shop.bench.client(Role.MANAGER, store_ids=[shop.store_id]) as own:
+        assert (await own.post("/stores", json={"code": "X", "name": "X"})).status_code == 403
+        changed = await own.patch(path, json=body, headers=version)
+        assert (changed.status_code, changed.json()["hold_days"]) == (200, 5)
 
 
 async def test_who_lacks_the_right_is_told(shop: Shop) -> None:

@@ -106,7 +106,7 @@ def _line(line_id: UUID, sku: str, **quantities: Decimal) -> dict[str, Any]:
 
 
 def stock_state_of(shelf: Shelf, store_id: UUID) -> contract.StockState:
-    """The state of the spot. Nothing is expected until supply orders are kept here."""
+    """The state of the spot."""
     return contract.StockState(
         warehouse_id=shelf.warehouse_id,
         store_id=store_id,
@@ -115,5 +115,5 @@ def stock_state_of(shelf: Shelf, store_id: UUID) -> contract.StockState:
         held=plain(shelf.held),
         available=plain(shelf.available),
         broken=plain(shelf.broken),
-        expected=Decimal(0),
+        expected=plain(shelf.expected),
     )

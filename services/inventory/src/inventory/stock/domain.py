@@ -71,6 +71,11 @@ class Shelf:
         """What is promised and not there."""
         return max(ZERO, -self.free)
 
+    @property
+    def expected(self) -> Decimal:
+        """What is ordered from suppliers: nothing, by rule, while no supply orders are kept."""
+        return ZERO
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiptLine:

@@ -1,7 +1,6 @@
 """The JSON edge of stock: receipts, what there is, and the ledger that explains it."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -59,6 +58,8 @@ class ReceiptAnswer(BaseModel):
 
 
 class StockAnswer(BaseModel):
+    """`expected` is what suppliers were asked for: 0, for no supply orders are kept here."""
+
     warehouse_id: UUID
     sku: str
     on_hand: Figure
@@ -101,7 +102,7 @@ def show_stock(one: Shelf) -> StockAnswer:
         held=plain(one.held),
         available=plain(one.available),
         broken=plain(one.broken),
-        expected=Decimal(0),
+        expected=plain(one.expected),
     )
 
 

@@ -8,7 +8,7 @@ from chassis.http.etags import IfMatch, require_version, set_etag
 from chassis.http.fields import Body, Code, Text
 from chassis.http.idempotency import Keyed, claim
 from chassis.http.pages import Cursor, Limit, Page, page_of
-from chassis.http.problems import Forbidden, NotFound
+from chassis.http.problems import NotFound
 from chassis.ids import uuid7
 from chassis.runtime import Here
 from contracts.identity import Right
@@ -111,8 +111,7 @@ async def open_store(
     body: NewStoreBody, who: Writer, here: Here, key: Keyed, response: Response
 ) -> StoreAnswer:
     """Opens a store. Its warehouses are added by POST /warehouses."""
-    if who.store_ids is not None:
-        raise Forbidden("You see some stores only: ask someone who sees them all to open one.")
+    who.require_whole_chain()
     values = body.model_dump(exclude={"id"})
     new = domain.Store(store_id=body.id or uuid7(), **values)
 
