@@ -7,7 +7,7 @@ from chassis.testing import Bench
 from contracts.identity import Role
 from contracts.orders import CustomerErased, CustomerState, ItemState
 
-from .conftest import add_item, see, take
+from .conftest import STORE, add_item, see, take
 
 
 async def test_items_are_found_by_name_sku_and_barcode(shop: Bench) -> None:
@@ -135,6 +135,24 @@ async def test_a_card_changes(shop: Bench) -> None:
     assert [state.email for state in await shop.said(CustomerState)] == [None, "anna@example.com"]
     bad = await shop.http.patch(path, json={"email": "nope"}, headers={"If-Match": "*"})
     assert bad.status_code == 422
+
+
+async def test_what_concerns_every_store_is_for_who_runs_them_all(shop: Bench) -> None:
+    """A manager of some stores changes neither the settings nor the catalogue of the chain."""
+    item = {"sku": "CUP", "name": "Cup", "price": "1", "currency": "EUR"}
+    any_version = {"If-Match": "*"}
+    async with shop.client(store_ids=[STORE]) as manager:
+        answers = [
+            await manager.patch(
+                "/order-settings", json={"prepayment_percent": "1"}, headers=any_version
+            ),
+            await manager.post("/items", json=item),
+            await manager.patch("/items/TEA", json={"price": "1"}, headers=any_version),
+        ]
+        assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert (await shop.http.get("/order-settings")).json()["prepayment_percent"] == "50"
+    assert (await shop.http.get("/items/CUP")).status_code == 404
+    assert (await shop.http.get("/items/TEA")).json()["price"] == "200.00"
 
 
 async def test_settings_change_for_managers_alone(shop: Bench) -> None:

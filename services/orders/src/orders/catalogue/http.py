@@ -67,7 +67,8 @@ async def add_item(
     key: Keyed,
     response: Response,
 ) -> ItemAnswer:
-    """Add an item to the catalogue."""
+    """Add an item to the catalogue of the whole chain."""
+    who.require_whole_chain()
 
     async def work(tx: AsyncConnection) -> Item:
         kept = await claim(tx, key.of(who), 201, body.sku)
@@ -125,6 +126,7 @@ async def change_item(
     response: Response,
 ) -> ItemAnswer:
     """Change an item; orders taken before keep the price that they were agreed at."""
+    who.require_whole_chain()
     item = await here.db.run(
         lambda tx: handlers.change_item(
             tx,

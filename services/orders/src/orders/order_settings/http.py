@@ -53,7 +53,8 @@ async def change_settings(
     expected: IfMatch,
     response: Response,
 ) -> SettingsAnswer:
-    """Change them for orders from now on."""
+    """Change them for orders from now on, in every store."""
+    who.require_whole_chain()
     settings = await here.db.run(
         lambda tx: handlers.change_settings(
             tx,
