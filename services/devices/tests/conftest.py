@@ -210,6 +210,23 @@ def make_wish(**changes: Any) -> PrintPaper:
     return PrintPaper.model_validate({**figures, **changes})
 
 
+def long_paper(lines: int, letters: int) -> dict[str, Any]:
+    """So many lines with names of so many letters, of two bytes each."""
+    return {
+        "lines": tuple(
+            PaperLine(
+                sku=f"SKU-{n}",
+                description="Щ" * letters,
+                unit="piece",
+                quantity=Decimal(1),
+                unit_price=Decimal(1),
+                amount=Decimal("1.00"),
+            )
+            for n in range(lines)
+        )
+    }
+
+
 def store_state(store_id: UUID, code: str, name: str) -> StoreState:
     return StoreState(
         store_id=store_id,

@@ -7,9 +7,9 @@ import pytest
 from contracts.agent_link import JobReport
 from contracts.devices import PrintJobChanged, PrintReported
 from devices import handlers
-from devices.domain import ENDED, UNHEARD
+from devices.domain import ENDED, TOO_LONG, UNHEARD
 
-from .conftest import HARBOUR, customer_state
+from .conftest import HARBOUR, customer_state, long_paper
 
 DAY = timedelta(days=1)
 
@@ -139,3 +139,17 @@ async def test_a_batch_of_reports_names_each_job_once(hub, run, on_kafka, agent)
     )
     assert recorded == 1
     assert (await job_of(hub, on_kafka))["state"] == "printed"
+
+
+async def test_a_paper_too_long_for_kafka_fails_at_once(hub, gate, agent, key, run, wish):
+    """It would never arrive: it fails and says why, and the paper behind it is handed over."""
+    await gate.enrol(agent, HARBOUR, transport="kafka")
+    long, short = wish(**long_paper(1000, 400)), wish()
+    await hub.deliver(long, short)
+    now = datetime.now(UTC)
+    assert await run(lambda tx: handlers.hand_over_on_kafka(tx, key, "en", now, timedelta())) == 1
+    job = await job_of(hub, long)
+    assert (job["state"], job["reason"]) == ("failed", TOO_LONG)
+    assert (await job_of(hub, short))["state"] == "printing"
+    said = [fact for fact in await hub.said(PrintJobChanged) if fact.job_id == long.job_id]
+    assert [fact.state for fact in said] == ["queued", "failed"]

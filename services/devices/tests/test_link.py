@@ -19,9 +19,10 @@ from contracts.agent_link import (
 from contracts.devices import PrintJobChanged, Scanned
 from contracts.identity import Role
 from contracts.orders import CustomerErased
+from devices.domain import TOO_LONG
 
 from . import conftest
-from .conftest import HARBOUR, MARKET, customer_state
+from .conftest import HARBOUR, MARKET, customer_state, long_paper
 
 
 async def states_of(hub, order_id):
@@ -330,3 +331,16 @@ async def test_silence_ends_a_link(hub, gate, agent, wish):
         await asyncio.wait_for(line.socket.wait_closed(), 10)
     (device,) = (await hub.http.get("/devices")).json()["items"]
     assert device["state"] == "away"
+
+
+async def test_a_paper_too_long_for_the_link_fails_and_a_long_one_arrives(hub, gate, agent, wish):
+    """An order of a thousand lines is printed; one that no frame can hold fails and says why."""
+    await gate.enrol(agent)
+    too_long, long = wish(**long_paper(1000, 400)), wish(**long_paper(1000, 80))
+    await hub.deliver(too_long, long)
+    async with gate.linked(agent) as line:
+        (order,) = await line.jobs()
+        assert (order.job_id, len(order.lines)) == (long.job_id, 1000)
+    query = {"order_id": str(too_long.order_id)}
+    (job,) = (await hub.http.get("/print-jobs", params=query)).json()["items"]
+    assert (job["state"], job["reason"]) == ("failed", TOO_LONG)

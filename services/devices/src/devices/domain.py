@@ -16,6 +16,7 @@ COPIES_MAX = 20
 ENDED = "its time was over before an agent could print it"
 UNHEARD = "its agent never said how it ended"
 REVOKED = "its agent was revoked while it was printing"
+TOO_LONG = "the paper is too long to be sent to an agent: print the order's document instead"
 
 
 class JobState(StrEnum):
@@ -138,6 +139,11 @@ class PrintJob:
         assert self.state is JobState.QUEUED
         assert now >= self.expires_at
         return self._changed(now, state=JobState.FAILED, reason=ENDED)
+
+    def too_long(self, now: datetime) -> "PrintJob":
+        """No way to an agent is wide enough for it; nothing was sent, so nothing was printed."""
+        assert self.state is JobState.QUEUED
+        return self._changed(now, state=JobState.FAILED, reason=TOO_LONG)
 
     def in_doubt(self, reason: str, now: datetime) -> "PrintJob":
         """Its agent will not say how it ended: never printed again silently."""

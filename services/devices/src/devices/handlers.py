@@ -21,7 +21,10 @@ from devices.store import ReadyJob
 
 NEWS = "print-jobs"  # What links wait for: a job may be ready to be handed over.
 HAND_OVER_MAX = 200
-SEALED_BYTES_MAX = 250_000  # Before signing and sealing, which make it about twice as long.
+# Of the paper as it is stored, which is no shorter than what is signed and sealed; that makes it
+# about 1.8 times as long, and a frame of the link or a record of Kafka has at most 1 MiB.
+FRAME_PAPERS_BYTES_MAX = 250_000  # Several papers that travel together.
+PAPER_BYTES_MAX = 390_000  # A longer one would never arrive.
 SWEEP_MAX = 500
 
 
@@ -156,9 +159,19 @@ async def hand_over_to_links(
 
     Should the process end before it is sent, the device gets it with its next link.
     """
-    ready = await store.take_queued(tx, link_ids, False, now, now - name_wait, HAND_OVER_MAX)
+    queued = await store.take_queued(tx, link_ids, False, now, now - name_wait, HAND_OVER_MAX)
+    ready = await _fitting(tx, queued, now)
     await _change(tx, [one.job.handed_to(one.device_id, now) for one in ready])
     return await _sealed(tx, ready, key, language)
+
+
+async def _fitting(
+    tx: AsyncConnection, queued: Sequence[ReadyJob], now: datetime
+) -> list[ReadyJob]:
+    """Those that can be sent; the others fail here, for they would never arrive."""
+    too_long = {one.job.id for one in queued if len(one.paper.encode()) > PAPER_BYTES_MAX}
+    await _change(tx, [one.job.too_long(now) for one in queued if one.job.id in too_long])
+    return [one for one in queued if one.job.id not in too_long]
 
 
 async def hand_over_again(
@@ -192,7 +205,7 @@ def _in_frames(jobs: Iterable[ReadyJob]) -> Iterable[list[ReadyJob]]:
     size = 0
     for job in jobs:
         length = len(job.paper.encode())
-        if frame and size + length > SEALED_BYTES_MAX:
+        if frame and size + length > FRAME_PAPERS_BYTES_MAX:
             yield frame
             frame, size = [], 0
         frame.append(job)
@@ -205,7 +218,8 @@ async def hand_over_on_kafka(
     tx: AsyncConnection, key: HubKey, language: str, now: datetime, name_wait: timedelta
 ) -> int:
     """Take what is queued for agents that listen on Kafka; each fact carries its sealed job."""
-    ready = await store.take_queued(tx, [], True, now, now - name_wait, HAND_OVER_MAX)
+    queued = await store.take_queued(tx, [], True, now, now - name_wait, HAND_OVER_MAX)
+    ready = await _fitting(tx, queued, now)
     if not ready:
         return 0
     known = await registry.get_devices(tx, list({one.device_id for one in ready}))
