@@ -174,3 +174,12 @@ def test_state_is_kept_and_facts_pass() -> None:
         if topic.name in ("orders.orders", "billing.accounts", "inventory.commands"):
             expected = {"cleanup.policy": "delete", "retention.ms": str(14 * day_ms)}
             assert settings == expected
+
+
+def test_only_the_consoles_own_door_believes_whose_address_is_said() -> None:
+    """Web passes its visitors' addresses on; nobody outside can say another's."""
+    path = REPOSITORY / "deploy" / "gateway" / "containers.yaml"
+    doors = yaml.safe_load(path.read_text())["entryPoints"]
+    assert [name for name in doors if "forwardedHeaders" in doors[name]] == ["inside"]
+    published = "".join(str(port) for port in COMPOSE[GATEWAY]["ports"])
+    assert doors["inside"]["address"].lstrip(":") not in published

@@ -111,6 +111,14 @@ def test_nobody_can_say_who_they_are_in_a_header(door: Door) -> None:
     assert heard["headers"]["authorization"] == "Bearer t"
 
 
+@pytest.mark.parametrize("path", [f"{API}/tokens", "/sign-in"])
+def test_nobody_can_say_where_they_are_in_a_header(door: Door, path: str) -> None:
+    """A guesser cannot take another address for each guess."""
+    client, _ = door
+    heard = client.get(path, headers={"X-Forwarded-For": "203.0.113.9"}).json()
+    assert heard["headers"]["x-forwarded-for"] == "127.0.0.1"
+
+
 def test_answers_carry_the_headers_that_protect_a_browser(door: Door) -> None:
     """No sniffing, no frames, no referrer to others, no name of the server; HSTS over TLS only."""
     client, _ = door

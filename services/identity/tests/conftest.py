@@ -78,10 +78,14 @@ async def nobody(identity: Bench) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def sign_in(
-    client: httpx.AsyncClient, who: str = "manager", password: str = DEMO_PASSWORD
+    client: httpx.AsyncClient,
+    who: str = "manager",
+    password: str = DEMO_PASSWORD,
+    headers: dict[str, str] | None = None,
 ) -> httpx.Response:
     name = who if "@" in who else f"{who}@demo.example"
-    return await client.post("/tokens", json={"username": name, "password": password})
+    body = {"username": name, "password": password}
+    return await client.post("/tokens", json=body, headers=headers)
 
 
 async def refresh(client: httpx.AsyncClient, token: str) -> httpx.Response:

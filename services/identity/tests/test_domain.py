@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from identity import domain
+from identity.addresses import visitor_address
 from identity.domain import Account, Failures, Session, SessionEnded
 
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -112,3 +113,23 @@ def test_one_address_and_one_user_are_counted_apart_too() -> None:
 def test_a_username_is_the_same_however_it_is_typed() -> None:
     """Case, spaces around and look-alike forms make no second user."""
     assert domain.name_of(" Änna@Demo.Example ") == domain.name_of("änna@demo.example")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("172.18.0.3", "203.0.113.9, 172.18.0.9", "203.0.113.9"),
+        ("172.18.0.3", "::ffff:10.1.1.4", "10.1.1.4"),
+        ("fd00::3", "2001:db8::9", "2001:db8::9"),
+        ("172.18.0.3", "", "172.18.0.3"),
+        ("172.18.0.3", "me, 203.0.113.9", "172.18.0.3"),
+        ("8.8.8.8", "203.0.113.9", "8.8.8.8"),
+        (None, "203.0.113.9", "unknown"),
+    ],
+)
+def test_a_visitors_address_is_believed_from_near_only(
+    peer: str | None, forwarded: str, address: str
+) -> None:
+    """What the gateway says counts; what a stranger says of themselves does not."""
+    assert visitor_address(peer, forwarded) == address

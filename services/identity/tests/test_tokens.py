@@ -14,10 +14,11 @@ from chassis.database import Database
 from chassis.http.auth import Verifier
 from chassis.http.problems import Unauthorized
 from chassis.ids import uuid7
-from chassis.testing import SIGNING_KEY, Bench
+from chassis.testing import SIGNING_KEY, Bench, bench, client_of
 from contracts.identity import DEMO_CUSTOMER_ID, RIGHTS, Role
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from identity import store
+from identity.app import service
 from identity.keys import Keys, KeyUnusable, SigningKey, read_key
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, OKPKey
@@ -63,6 +64,33 @@ async def test_failed_sign_ins_are_limited(nobody: httpx.AsyncClient) -> None:
     assert refused.status_code == 429
     assert 0 < int(refused.headers["Retry-After"]) <= 900
     assert (await sign_in(nobody, "manager")).status_code == 200
+
+
+async def test_failures_behind_the_gateway_lock_their_own_address_only(
+    nobody: httpx.AsyncClient,
+) -> None:
+    """Somebody who guesses the owner's password keeps nobody else out, nor the owner elsewhere."""
+    guesser, shop = (
+        {"X-Forwarded-For": f"{who}, 172.18.0.9"} for who in ("203.0.113.9", "10.1.1.4")
+    )
+    for _ in range(5):
+        assert (await sign_in(nobody, "owner", "wrong", guesser)).status_code == 401
+    assert (await sign_in(nobody, "owner", headers=guesser)).status_code == 429
+    assert (await sign_in(nobody, "owner", headers=shop)).status_code == 200
+    assert (await sign_in(nobody, "cashier", headers=guesser)).status_code == 200
+
+
+async def test_an_address_that_guesses_many_users_is_locked_alone(
+    db: Database, key_file: Path
+) -> None:
+    """Too many failures of one visitor's address close the door to that visitor, not to all."""
+    settings = {"signing_key_file": str(key_file), "login_failures_wide_max": 3}
+    async with bench(service, db, **settings) as running, client_of(running.app, None) as nobody:
+        guesser, shop = ({"X-Forwarded-For": who} for who in ("203.0.113.9", "203.0.113.10"))
+        for who in ("one", "two", "three"):
+            assert (await sign_in(nobody, who, "wrong", guesser)).status_code == 401
+        assert (await sign_in(nobody, "cashier", headers=guesser)).status_code == 429
+        assert (await sign_in(nobody, "cashier", headers=shop)).status_code == 200
 
 
 async def test_guesses_sent_at_once_are_counted_too(nobody: httpx.AsyncClient) -> None:

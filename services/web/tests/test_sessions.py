@@ -21,6 +21,17 @@ async def test_a_wrong_password_is_refused_and_the_login_stays(anyone: httpx.Asy
     assert 'value="cashier@demo.example"' in answer.text
 
 
+async def test_identity_is_told_whose_sign_in_it_is(
+    chain: Chain, anyone: httpx.AsyncClient
+) -> None:
+    """Failures are counted for the visitor's address: one who guesses locks nobody else out."""
+    csrf = form_token((await anyone.get("/sign-in")).text)
+    data = {"csrf": csrf, "username": "cashier@demo.example", "password": "wrong"}
+    await anyone.post("/sign-in", data=data, headers={"X-Forwarded-For": "203.0.113.9"})
+    asked = [headers for _, path, _, headers in chain.asked if path.endswith("/tokens")]
+    assert [headers["x-forwarded-for"] for headers in asked] == ["203.0.113.9"]
+
+
 async def test_each_role_starts_where_its_work_begins(sign_in: SignIn) -> None:
     """A cashier starts at the till, a customer at the own orders."""
     for who, home in [("cashier", "/take-order"), ("customer", "/my/orders")]:

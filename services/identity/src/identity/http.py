@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, StringConstraints
 
 from identity import handlers
+from identity.addresses import visitor_address
 from identity.domain import Account, Session, SessionEnded, TooManyFailures, WrongCredentials
 from identity.keys import Keys
 from identity.passwords import Passwords, TooManyAtOnce
@@ -74,7 +75,10 @@ class PublicKeys(BaseModel):
 async def sign_in(body: SignIn, request: Request, response: Response, here: Here) -> Tokens:
     """Sign in with username and password."""
     parts: Parts = here.parts
-    address = request.client.host if request.client else "unknown"
+    address = visitor_address(
+        request.client.host if request.client else None,
+        ",".join(request.headers.getlist("x-forwarded-for")),
+    )
     try:
         async with parts.passwords.turn():
             found = await _try_password(here, parts, body, address)

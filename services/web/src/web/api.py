@@ -60,15 +60,24 @@ class Api:
     """Calls of one visitor (or of nobody, for signing in), in the visitor's language."""
 
     def __init__(
-        self, http: httpx.AsyncClient, token: str | None = None, language: str = "en"
+        self,
+        http: httpx.AsyncClient,
+        token: str | None = None,
+        language: str = "en",
+        address: str = "",
     ) -> None:
         self._http = http
         self._token = token
         self._language = language
+        self._address = address
 
     def for_token(self, token: str, language: str) -> "Api":
         """The same gateway, asked in another visitor's name."""
         return Api(self._http, token, language)
+
+    def from_address(self, address: str) -> "Api":
+        """The same caller, whose failed sign-ins are counted for this address."""
+        return Api(self._http, self._token, self._language, address)
 
     async def get(self, path: str, **query: Any) -> Any:
         """The body at this path."""
@@ -142,6 +151,8 @@ class Api:
         headers = {"Accept-Language": self._language}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
+        if self._address:
+            headers["X-Forwarded-For"] = self._address
         if key:
             headers["Idempotency-Key"] = key
         if etag:

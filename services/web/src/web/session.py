@@ -98,9 +98,9 @@ class Sessions:
         self._api = api
         self._refreshed: OrderedDict[str, asyncio.Task[Session | None]] = OrderedDict()
 
-    async def sign_in(self, username: str, password: str) -> Session:
+    async def sign_in(self, username: str, password: str, address: str) -> Session:
         """A new session; a wrong name or password is identity's problem document."""
-        answer = await self._api.post(
+        answer = await self._api.from_address(address).post(
             "/tokens", {"username": username, "password": password}, key=None
         )
         return Session(answer["access_token"], answer["refresh_token"], username)

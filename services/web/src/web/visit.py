@@ -63,6 +63,12 @@ class Visit:
         chosen = self.request.cookies.get(THEME_COOKIE, "auto")
         return chosen if chosen in THEMES else "auto"
 
+    @property
+    def address(self) -> str:
+        """The visitor's address, as the gateway saw it: it drops what others say of it."""
+        client = self.request.client
+        return self.request.headers.get("x-forwarded-for") or (client.host if client else "")
+
     def say(self, message: str, **values: object) -> str:
         """The message in the visitor's language."""
         return self.language.say(message, **values)

@@ -47,7 +47,7 @@ async def sign_in(visit: Anyone) -> Response:
     next_path = local_path(str(form.get("next", "/")))
     try:
         session = await visit.request.app.state.sessions.sign_in(
-            username, str(form.get("password", ""))
+            username, str(form.get("password", "")), visit.address
         )
     except ApiProblem as problem:
         sentence = visit.sentence(problem)
