@@ -159,6 +159,41 @@ async def test_goods_are_held_within_the_callers_stores(shop: Bench) -> None:
     assert (await shop.http.post("/orders", json=elsewhere)).status_code == 201
 
 
+async def test_a_fault_of_one_member_is_its_own(shop: Bench) -> None:
+    """One order too large to be told and one that the database refuses: the others are taken."""
+    special = {"special": {"description": "\U0001f6aa" * 200}, "quantity": "1", "unit_price": "1"}
+    async with shop.db.engine.begin() as tx:
+        await tx.execute(
+            sa.text("ALTER TABLE orders ADD CONSTRAINT no_fax CHECK (customer_name <> 'Fax')")
+        )
+    orders = [
+        order_body(),
+        order_body(*[special] * 1000),
+        order_body(customer_name="Fax"),
+        order_body(),
+    ]
+    body = {"orders": [{"key": str(n), "order": order} for n, order in enumerate(orders)]}
+    items = (await shop.http.post("/orders/batch", json=body)).json()["items"]
+    assert [member["status"] for member in items] == [201, 413, 500, 201]
+    assert "Fax" not in str(items[2]["problem"])
+    assert len(await shop.said(OrderPlaced)) == 2
+
+
+async def test_what_is_placed_together_is_kept_together(shop: Bench) -> None:
+    """A new order and a second key of an older one are one transaction."""
+    older, new = [order_body(id=str(uuid7())) for _ in range(2)]
+    assert (await shop.http.post("/orders", json=older)).status_code == 201
+    body = {"orders": [{"key": "new", "order": new}, {"key": "second", "order": older}]}
+    items = (await shop.http.post("/orders/batch", json=body)).json()["items"]
+    assert [member["status"] for member in items] == [201, 201]
+    async with shop.db.reading() as tx:
+        rows = await tx.exec_driver_sql(
+            "SELECT xmin::text FROM idempotency WHERE key IN ('new', 'second')"
+        )
+        first, second = rows.scalars()
+    assert first == second
+
+
 async def test_a_batch_of_a_thousand_is_taken(shop: Bench) -> None:
     """A thousand orders are placed, numbered and asked for in one request."""
     members = [

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from chassis import outbox
-from chassis.database import Database
+from chassis.database import Database, is_transient
 from chassis.http.idempotency import Call, Kept, answer_kept
 from chassis.ids import uuid7
 from chassis.outbox import Said
@@ -47,17 +47,32 @@ Answer = Placed | Kept | Exception
 async def place_orders(db: Database, commands: Sequence[PlaceOrder], currency: str) -> list[Answer]:
     """Take the orders: for each the new order, what its key did before, or its refusal.
 
-    One question and one statement for all of them. `currency` is for orders without a priced item.
+    One question and one statement for all of them, in one transaction. What fails otherwise is cut
+    in half until the order at fault stands alone: its answer is its error, and the others are
+    placed. `currency` is for orders without a priced item.
     """
     try:
-        return await db.run_statement(lambda tx: _place(tx, commands, currency))
-    except sa.exc.IntegrityError:
-        # Two chose the same id or SKU at once: apart, the later one sees the earlier.
+        return await _placed(db, commands, currency)
+    except Exception as error:
+        if is_transient(error):
+            return [error] * len(commands)  # The server is away for all of them alike.
         if len(commands) == 1:
-            return await db.run_statement(lambda tx: _place(tx, commands, currency))
-        return [
-            answer for command in commands for answer in await place_orders(db, [command], currency)
-        ]
+            return [error]
+    middle = len(commands) // 2
+    return [
+        *await place_orders(db, commands[:middle], currency),
+        *await place_orders(db, commands[middle:], currency),
+    ]
+
+
+async def _placed(db: Database, commands: Sequence[PlaceOrder], currency: str) -> list[Answer]:
+    try:
+        return await db.run(lambda tx: _place(tx, commands, currency))
+    except sa.exc.IntegrityError:
+        if len(commands) > 1:
+            raise
+        # Another chose the same id or SKU at once: now it is there to be seen.
+        return await db.run(lambda tx: _place(tx, commands, currency))
 
 
 async def _place(

@@ -1,17 +1,20 @@
 """Batches of orders, the journal, one order, and the customer's own orders over HTTP."""
 
 import asyncio
+import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import structlog
 from chassis.http.auth import Principal, allow
 from chassis.http.fields import LongText
 from chassis.http.idempotency import Kept, Keyed
 from chassis.http.pages import BadCursor, Cursor, Limit, Page, after, page_of
-from chassis.http.problems import NotFound, as_body, of_refusal, validation_errors
+from chassis.http.problems import NotFound, Unexpected, as_body, of_refusal, validation_errors
 from chassis.http.waiting import KNOWN_DEFAULT_S, Wait, refusal_of, worth_waiting
+from chassis.outbox import MessageTooLarge
 from chassis.runtime import Here, Runtime
 from contracts.identity import Right
 from contracts.orders import Channel, FinancialStatus, MainStatus
@@ -28,11 +31,13 @@ from orders.orders.journal import Filters
 from orders.orders.refusals import STATUSES, UnknownReference
 from orders.settings import Settings
 
+log = structlog.get_logger()
 router = APIRouter(tags=["orders"])
 Reader = Annotated[Principal, allow(Right.ORDERS_READ)]
 Owner = Annotated[Principal, allow(Right.OWN_READ)]
 ASK_AGAIN_S = 0.1
 YEARS = range(1971, 9990)
+MEMBER_STATUSES = {MessageTooLarge: 413, **STATUSES}
 
 
 def _sensible(time: datetime) -> datetime:
@@ -117,10 +122,18 @@ def _may_come(found: Answer) -> bool:
 
 
 def _problem(refusal: Exception) -> MemberShown:
-    """A member's refusal, as it would be answered alone."""
-    if not isinstance(refusal, Problem):
-        refusal = of_refusal(refusal, STATUSES[type(refusal)])
-    return MemberShown(status=refusal.status, problem=as_body(refusal))
+    """A member's refusal or error, as it would be answered alone."""
+    status = MEMBER_STATUSES.get(type(refusal))
+    if isinstance(refusal, Problem):
+        problem = refusal
+    elif status is not None:
+        problem = of_refusal(refusal, status)
+    else:
+        # Without its text, in which the database may repeat the row with the customer's name.
+        at = traceback.format_tb(refusal.__traceback__)
+        log.error("a member of a batch failed", error=type(refusal).__name__, at=at)
+        problem = Unexpected(str(refusal))
+    return MemberShown(status=problem.status, problem=as_body(problem))
 
 
 @router.get("/orders", response_model=Page[OrderShown])
