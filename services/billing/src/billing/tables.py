@@ -77,7 +77,6 @@ order_copy = sa.Table(
     metadata,
     sa.Column("order_id", sa.Uuid, primary_key=True),
     sa.Column("customer_key", sa.Text),
-    sa.Column("prepayment", MONEY, nullable=False),
     sa.Column("terms", JSONB, nullable=False),
     sa.Column("lines", JSONB, nullable=False),
 )

@@ -52,7 +52,6 @@ def _placed(one: OrderPlaced) -> OrderPlacedCopy:
         customer_id=one.customer_id,
         customer_key=one.customer_key,
         placed_at=one.placed_at,
-        prepayment=one.prepayment,
         terms=[
             {
                 "term_id": str(term.term_id),

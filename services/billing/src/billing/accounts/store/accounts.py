@@ -41,7 +41,6 @@ class OrderPlacedCopy:
     customer_id: UUID | None
     customer_key: str | None
     placed_at: datetime
-    prepayment: Decimal
     terms: Sequence[Mapping[str, str]]
     lines: Sequence[Mapping[str, str | int]]
 
@@ -129,14 +128,12 @@ KEEP_PLACED = sa.text("""
 WITH o AS (
   SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:currencies AS text[]), CAST(:numbers AS text[]),
     CAST(:stores AS uuid[]), CAST(:customers AS uuid[]), CAST(:keys AS text[]),
-    CAST(:placed_at AS timestamptz[]), CAST(:prepayments AS numeric[]), CAST(:terms AS text[]),
-    CAST(:lines AS text[]))
-    AS o(order_id, currency, number, store_id, customer_id, customer_key, placed_at, prepayment,
-         terms, lines)
+    CAST(:placed_at AS timestamptz[]), CAST(:terms AS text[]), CAST(:lines AS text[]))
+    AS o(order_id, currency, number, store_id, customer_id, customer_key, placed_at, terms, lines)
   ORDER BY order_id),
 copied AS (
-  INSERT INTO order_copy(order_id, customer_key, prepayment, terms, lines)
-  SELECT order_id, customer_key, prepayment, CAST(terms AS jsonb), CAST(lines AS jsonb) FROM o
+  INSERT INTO order_copy(order_id, customer_key, terms, lines)
+  SELECT order_id, customer_key, CAST(terms AS jsonb), CAST(lines AS jsonb) FROM o
   ON CONFLICT (order_id) DO NOTHING)
 INSERT INTO order_account(order_id, currency, placed, number, store_id, customer_id, placed_at)
 SELECT order_id, currency, true, number, store_id, customer_id, placed_at FROM o
@@ -157,7 +154,6 @@ async def keep_placed(tx: AsyncConnection, orders: Sequence[OrderPlacedCopy]) ->
         "customers": [one.customer_id for one in orders],
         "keys": [one.customer_key for one in orders],
         "placed_at": [one.placed_at for one in orders],
-        "prepayments": [one.prepayment for one in orders],
         "terms": [json.dumps(list(one.terms)) for one in orders],
         "lines": [json.dumps(list(one.lines)) for one in orders],
     }
