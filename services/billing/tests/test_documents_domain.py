@@ -131,6 +131,13 @@ def test_cancelled_order_gets_no_document() -> None:
 
 def test_paid_document_stays_paid_when_the_order_is_cancelled() -> None:
     """What was paid stays visible; only what is open loses its force."""
-    paid = replace(domain.issue(wanted("proforma", 1), ORDER, [], NOW), state="paid")
-    assert domain.cancelled(paid).state == "paid"
-    assert domain.cancelled(replace(paid, state="open")).state == "cancelled"
+    desk = Desk()
+    desk.issue("proforma", Decimal(600))
+    desk.issue("proforma", Decimal(300))
+    desk.pay(Decimal(600), 0)
+    desk.pay(Decimal(100), 1)
+    before = list(desk.documents)
+    after = restate(before, desk.moneys, Decimal(0), order_cancelled=True)
+    assert [one.state for one in after] == ["paid", "cancelled"]
+    assert [one.due for one in after] == [0, 0]
+    assert restate(after, desk.moneys, Decimal(0)) == before

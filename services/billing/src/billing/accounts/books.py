@@ -55,10 +55,14 @@ class Book:
         ]
 
     def restate(self) -> None:
-        """Bring the documents in line with the payments that are posted now."""
+        """Bring the documents in line with the payments and the order as they are now."""
         if self.documents:
-            moneys = list(self.moneys.values())
-            self.documents = papers.restate(self.documents, moneys, self.account.refunded)
+            self.documents = papers.restate(
+                self.documents,
+                list(self.moneys.values()),
+                self.account.refunded,
+                self.row.cancelled,
+            )
 
     def document(self, document_id: UUID) -> Document | None:
         return next((one for one in self.documents if one.document_id == document_id), None)

@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.accounts import store
 from billing.accounts.books import close_books, open_books
 from billing.accounts.store import OrderPlacedCopy
-from billing.documents.domain import cancelled
 
 
 async def keep_orders(tx: AsyncConnection, facts: Sequence[OrderFact], now: datetime) -> None:
-    """Take over totals, lines, terms and who bought; a cancelled order's documents lose force."""
-    await store.lock_accounts(tx, {one.order_id for one in facts})
+    """Take over totals, lines, terms and who bought.
+
+    A cancelled order's documents lose their force; when its cancel is void they have it again.
+    """
+    before = await store.lock_accounts(tx, {one.order_id for one in facts})
     await store.keep_placed(tx, [_placed(one) for one in facts if isinstance(one, OrderPlaced)])
     lines: dict[UUID, Sequence[Mapping[str, str | int]]] = {}
     standing: dict[UUID, tuple[Decimal, bool]] = {}
@@ -30,15 +32,18 @@ async def keep_orders(tx: AsyncConnection, facts: Sequence[OrderFact], now: date
         )
     await store.keep_lines(tx, lines)
     await store.keep_standing(tx, standing)
-    gone = [order_id for order_id, (_, is_cancelled) in standing.items() if is_cancelled]
-    if gone:
-        await _cancel_documents(tx, gone, now)
+    turned = [
+        order_id
+        for order_id, (_, cancelled) in standing.items()
+        if order_id in before and before[order_id].cancelled != cancelled
+    ]
+    if turned:
+        await _restate_documents(tx, turned, now)
 
 
-async def _cancel_documents(tx: AsyncConnection, order_ids: Sequence[UUID], now: datetime) -> None:
+async def _restate_documents(tx: AsyncConnection, order_ids: Sequence[UUID], now: datetime) -> None:
     books = await open_books(tx, order_ids)
     for book in books.values():
-        book.documents = [cancelled(one) for one in book.documents]
         book.restate()
     await close_books(tx, books.values(), now)
 

@@ -1,7 +1,8 @@
 """Proformas and invoices: what each is worth, and what is paid of it.
 
 Nothing of a document's standing is counted up: it follows from the payments that are posted now,
-so that cancelling one brings every figure and state back.
+so that cancelling one brings every figure and state back; and from whether the order is cancelled
+now, so that an order that is taken up again brings its documents back.
 """
 
 from collections.abc import Sequence
@@ -104,25 +105,29 @@ class Money:
 
 
 def restate(
-    documents: Sequence[Document], moneys: Sequence[Money], refunded: Decimal
+    documents: Sequence[Document],
+    moneys: Sequence[Money],
+    refunded: Decimal,
+    order_cancelled: bool = False,
 ) -> list[Document]:
-    """Every document of one order as it stands with these payments posted and this refunded."""
+    """Every document of one order as it stands with these payments posted and this refunded.
+
+    Of a cancelled order those that are not paid have no force; what was paid stays the order's.
+    """
     allocated = _after_refunds(moneys, refunded)
     result = [_standing(one, ZERO, allocated.get(one.document_id, ZERO)) for one in documents]
     on_proformas = sum((one.paid for one in result if one.kind == "proforma"), ZERO)
-    invoices = {
-        one.document_id for one in documents if one.kind == "invoice" and one.state != "cancelled"
-    }
+    invoices = {one.document_id for one in documents if one.kind == "invoice"}
     free = [(one.version, one.amount - _on(one, invoices)) for one in moneys]
     earlier = ZERO  # Advances that invoices issued before took up.
     for n, one in sorted(enumerate(result), key=lambda entry: entry[1].account_version):
-        if one.kind == "invoice" and one.state != "cancelled":
+        if one.kind == "invoice":
             covered = _covered(one, free, refunded)
             pool = max(on_proformas, covered) - one.uncovered - earlier
             advances = max(ZERO, min(pool, one.total - one.paid))
             earlier += advances
             result[n] = _standing(one, advances, one.paid)
-    return result
+    return [_without_force(one) for one in result] if order_cancelled else result
 
 
 def _standing(document: Document, advances: Decimal, paid: Decimal) -> Document:
@@ -130,14 +135,18 @@ def _standing(document: Document, advances: Decimal, paid: Decimal) -> Document:
     paid = min(paid, document.total)
     paid = round_half_up(paid, document.currency)
     advances = round_half_up(advances, document.currency)
-    if document.state == "cancelled":
-        advances = round_half_up(ZERO, document.currency)
-        return replace(document, advances=advances, paid=paid)
     if advances + paid >= document.total:
         state: State = "paid"
     else:
         state = "partly_paid" if advances + paid > 0 else "open"
     return replace(document, advances=advances, paid=paid, state=state)
+
+
+def _without_force(document: Document) -> Document:
+    if document.state == "paid":
+        return document
+    none = round_half_up(ZERO, document.currency)
+    return replace(document, advances=none, state="cancelled")
 
 
 def _on(money: Money, documents: set[UUID]) -> Decimal:
@@ -171,11 +180,6 @@ def _after_refunds(moneys: Sequence[Money], refunded: Decimal) -> dict[UUID, Dec
     return result
 
 
-def cancelled(document: Document) -> Document:
-    """The document without force, if it is not paid; what was paid stays the order's."""
-    return document if document.state == "paid" else replace(document, state="cancelled")
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a clerk asks for: a proforma or an invoice, of a term, of an amount, or of it all."""
@@ -192,7 +196,7 @@ def issue(
     """A new document, not numbered yet, nor standing with the payments: `restate` does that."""
     if order.cancelled:
         raise OrderIsCancelled
-    invoices = [d for d in existing if d.kind == "invoice" and d.state != "cancelled"]
+    invoices = [one for one in existing if one.kind == "invoice"]
     invoiced = sum((one.total for one in invoices), ZERO)
     if wanted.kind == "invoice":
         _refuse_second_invoice(invoices, order.total - invoiced)
