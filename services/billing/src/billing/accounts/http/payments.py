@@ -286,6 +286,8 @@ async def cancel_payment(
 ) -> PaymentShown:
     """Take a payment back: every status that it moved reverts."""
     payment = await _payment(here, payment_id, who)
+    # Who may see the payment by its order may be of another store: the till that gives must be own.
+    who.require_store(payment.store_id, "The payment")
     now = datetime.now(UTC)
 
     async def work(tx: Any) -> Payment:
