@@ -182,8 +182,9 @@ async def cash_report(
 
 
 @router.get("/accounts/ledger-check")
-async def check_ledger(_: Operator, here: Here) -> LedgerCheck:
+async def check_ledger(who: Operator, here: Here) -> LedgerCheck:
     """Compare every order's balances with the sums of its transfers."""
+    who.require_whole_chain()
     async with here.db.reading() as tx:
         return LedgerCheck(differing_orders=await store.differing_orders(tx, DIFFERENCES_MAX))
 
