@@ -1,11 +1,15 @@
 """Proformas and invoices through the service: what is paid of each, and how it comes back."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from billing.accounts.domain import IdTaken
+from billing.documents.handlers import IssueDocument, issue_documents
+from chassis.http.idempotency import Call
 from chassis.ids import uuid7
 from contracts.billing import DocumentIssued, DocumentPaidChanged
 from contracts.orders import OrderCancelled, OrderChanged, OrderProgressed
@@ -252,6 +256,67 @@ async def test_cancelled_order_cancels_its_documents(shop: Shop) -> None:
     assert refused.status_code == 409
     assert refused.json()["errors"][0]["pointer"] == "/document_id"
     assert (await shop.post_document(order, "proforma")).json()["type"] == "order-is-cancelled"
+
+
+async def test_voided_cancel_gives_documents_their_force_back(shop: Shop) -> None:
+    """An order whose goods left before its cancel is not cancelled: its papers ask again."""
+    order = await shop.order("1000")
+    await shop.pay(order, "300")
+    invoice = await shop.document(order, "invoice", amount="1000")
+    await shop.pay(order, "100", invoice["id"])
+    standing_before = standing(await shop.read_document(invoice))
+    common = {
+        "order_id": order,
+        "store_id": shop.store_id,
+        "number": "S1-000042",
+        "financial_status": "partly_paid",
+        "currency": "EUR",
+        "total": Decimal(1000),
+        "paid": Decimal(400),
+        "changed": ("status",),
+        "at": NOW,
+        "by": "clerk",
+    }
+    cancelled = OrderCancelled(**common, status="cancelled", reason="changed mind")
+    await shop.bench.deliver(cancelled)
+    assert (await shop.read_document(invoice))["due"] == "0.00"
+    voided = OrderProgressed(**common, status="in_progress", lines=())
+    await shop.bench.deliver(voided, voided.model_copy(update={"changed": ()}))
+    assert standing(await shop.read_document(invoice)) == standing_before
+    assert [one.state for one in await shop.bench.said(DocumentPaidChanged)] == [
+        "partly_paid",
+        "cancelled",
+        "partly_paid",
+    ]
+    await shop.pay(order, "900", invoice["id"])
+    assert (await shop.read_document(invoice))["state"] == "paid"
+
+
+async def test_same_id_twice_in_one_group(shop: Shop) -> None:
+    """Of documents asked for under one id the same is issued once, a different one is refused."""
+    order = await shop.order("1000")
+    first, other, same = commands = [
+        IssueDocument(
+            document_id=UUID(int=1),
+            order_id=order,
+            kind="proforma",
+            term_id=None,
+            amount=Decimal(amount),
+            stores=None,
+            by="clerk",
+            call=Call("clerk", key, key.encode()),
+            at=NOW,
+        )
+        for key, amount in (("a", "400"), ("b", "500"), ("c", "400.00"))
+    ]
+    made = await shop.bench.db.run(lambda tx: issue_documents(tx, commands))
+    assert isinstance(made[1], IdTaken)
+    assert made[0] == made[2]
+    issued = await shop.bench.said(DocumentIssued)
+    assert [(one.document_id, one.total) for one in issued] == [(first.document_id, first.amount)]
+    anew = [replace(other, document_id=UUID(int=2)), replace(same, call=first.call)]
+    again = await shop.bench.db.run(lambda tx: issue_documents(tx, anew))
+    assert [getattr(one, "total", one) for one in again] == [500, 400]
 
 
 async def test_changed_order_is_invoiced_as_it_is_now(shop: Shop) -> None:

@@ -1,5 +1,6 @@
 """The HTTP edge: who may do what, what is refused and where, what a repeated request gets."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -96,6 +97,43 @@ async def test_same_id_under_another_key(shop: Shop) -> None:
     assert same.json() == first.json()
     assert (other.status_code, other.json()["type"]) == (409, "id-taken")
     assert len(await shop.bench.said(PaymentPosted)) == 1
+
+
+async def test_same_id_twice_in_one_group(shop: Shop) -> None:
+    """Two payments under one id are not one: the other is refused, and its key may try again."""
+    order, one_id = await shop.order(), str(uuid7())
+    amounts = {"a": "10", "b": "11", "c": "10.00"}
+    members = [
+        {"key": key, "payment": payment_body(shop, order, id=one_id, amount=amount)}
+        for key, amount in amounts.items()
+    ]
+    answer = await shop.bench.http.post("/payments/batch", json={"payments": members})
+    first, other, same = answer.json()["items"]
+    assert [one["status"] for one in (first, other, same)] == [201, 409, 201]
+    assert other["problem"]["type"] == "id-taken"
+    assert same["payment"] == first["payment"]
+    anew = {"key": "b", "payment": payment_body(shop, order, id=str(uuid7()), amount="11")}
+    again = await shop.bench.http.post("/payments/batch", json={"payments": [anew]})
+    assert again.json()["items"][0]["status"] == 201
+    assert [one.amount for one in await shop.bench.said(PaymentPosted)] == [10, 11]
+
+
+async def test_two_refunds_under_one_id_at_once(shop: Shop) -> None:
+    """Of two different refunds under one id one is given, the other refused, its key not kept."""
+    order = await shop.order()
+    await shop.pay(order, "100")
+    one_id = str(uuid7())
+    bodies = [payment_body(shop, order, id=one_id, amount=amount) for amount in ("10", "11")]
+
+    async def refund(body: dict[str, Any], key: str) -> int:
+        headers = {"Idempotency-Key": key}
+        return (await shop.bench.http.post("/refunds", json=body, headers=headers)).status_code
+
+    statuses = await asyncio.gather(*(refund(body, body["amount"]) for body in bodies))
+    assert sorted(statuses) == [201, 409]
+    refused = bodies[statuses.index(409)]
+    assert await refund(refused | {"id": str(uuid7())}, refused["amount"]) == 201
+    assert (await shop.figures(order))["refunded"] == 21
 
 
 async def test_post_without_a_key(shop: Shop) -> None:
@@ -224,6 +262,28 @@ async def test_other_stores_are_out_of_sight(shop: Shop) -> None:
         listed = await manager.get("/payments", params={"order_id": str(order)})
     assert paid.status_code == 201
     assert [one["id"] for one in listed.json()["items"]] == [paid.json()["id"]]
+
+
+async def test_only_the_tills_own_store_takes_a_payment_back(shop: Shop) -> None:
+    """Who sees a payment by its order does not give it back out of another store's till."""
+    other = await open_shop(shop.bench, "S2", "Market Hall")
+    order = await shop.order()
+    payment = await other.pay(order, "10")
+    path, body = f"/payments/{payment['id']}", {"reason": "mistyped"}
+    async with shop.bench.client(Role.MANAGER, store_ids=[shop.store_id]) as of_the_order:
+        assert (await of_the_order.get(path)).status_code == 200
+        assert (await of_the_order.post(f"{path}/cancel", json=body)).status_code == 404
+    assert (await shop.figures(order))["paid"] == 10
+    async with shop.bench.client(Role.MANAGER, store_ids=[other.store_id]) as of_the_till:
+        assert (await of_the_till.post(f"{path}/cancel", json=body)).status_code == 200
+
+
+async def test_ledger_is_checked_by_who_runs_the_chain(shop: Shop) -> None:
+    """The check names orders of every store: it is not for who works in some of them."""
+    async with shop.bench.client(Role.MANAGER, store_ids=[shop.store_id]) as of_one_store:
+        assert (await of_one_store.get("/accounts/ledger-check")).status_code == 403
+    async with shop.bench.client(Role.MANAGER) as of_the_chain:
+        assert (await of_the_chain.get("/accounts/ledger-check")).status_code == 200
 
 
 async def test_customers_own_documents(shop: Shop) -> None:

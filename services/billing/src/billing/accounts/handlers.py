@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from chassis.http.idempotency import Call, Claim, Kept, claim_all, recall
+from chassis.http.idempotency import Call, Claim, Kept, claim_all, give_back, recall
 from chassis.http.problems import KeyReused
 from contracts.billing import (
     AccountFact,
@@ -61,16 +61,22 @@ async def post_payments(
     if replayed:
         known |= await store.find_payments(tx, replayed)
     made: dict[UUID, Payment] = {}
+    taken: list[Call] = []  # Of commands that give another payment the id of one made here.
     for n, claimed in kept.items():
         one = commands[n]
         if isinstance(claimed, Kept):
             answers[n] = known[UUID(claimed.subject)]
         elif claimed is not None:
             answers[n] = claimed
-        elif one.payment_id in known or one.payment_id in made:
-            answers[n] = known.get(one.payment_id) or made[one.payment_id]
+        elif one.payment_id in known:
+            answers[n] = known[one.payment_id]
+        elif one.payment_id in made:
+            answers[n] = _again(made[one.payment_id], one, books[one.order_id])
+            if isinstance(answers[n], domain.IdTaken):
+                taken.append(one.call)
         else:
             answers[n] = made[one.payment_id] = _post(books[one.order_id], one)
+    await give_back(tx, taken)
     changed = {one.order_id for one in made.values()}
     await close_books(
         tx, [book for order_id, book in books.items() if order_id in changed], commands[0].at
@@ -123,6 +129,12 @@ def _is_same(known: Payment, one: PostPayment, amount: Decimal) -> bool:
         amount,
         one.document_id,
     )
+
+
+def _again(made: Payment, one: PostPayment, book: Book) -> Payment | domain.IdTaken:
+    """The payment that another command of the same group made, if this one asks the same."""
+    amount = domain.exact(one.amount, book.account.currency)
+    return made if _is_same(made, one, amount) else domain.IdTaken(one.payment_id)
 
 
 def _post(book: Book, one: PostPayment) -> Payment:

@@ -48,8 +48,12 @@ async def issue_documents(
     )
     known = await store.find_documents(tx, {one.document_id for one in commands})
     answers: list[Document | Exception | None] = []
+    drafts: dict[UUID, IssueDocument] = {}
     for one in commands:
-        refusal = _refused(one, books.get(one.order_id), codes, known.get(one.document_id))
+        book, first = books.get(one.order_id), drafts.get(one.document_id)
+        refusal = _refused(one, book, codes, known.get(one.document_id), first)
+        if refusal is None:
+            drafts.setdefault(one.document_id, one)
         answers.append(refusal and await _unless_kept(tx, one, refusal))
     wanted = [n for n, answer in enumerate(answers) if answer is None]
     claims = [Claim(commands[n].call, ISSUED, str(commands[n].document_id)) for n in wanted]
@@ -57,9 +61,10 @@ async def issue_documents(
     replayed = [UUID(one.subject) for one in kept.values() if isinstance(one, Kept)]
     if replayed:
         known |= await store.find_documents(tx, replayed)
+    new = {commands[n].document_id for n, claimed in kept.items() if claimed is None} - set(known)
     for n, claimed in kept.items():
         one = commands[n]
-        if claimed is not None or one.document_id in known:
+        if one.document_id not in new:
             _withdraw(books[one.order_id], one.document_id)
         if isinstance(claimed, Kept):
             answers[n] = known[UUID(claimed.subject)]
@@ -85,9 +90,16 @@ async def _unless_kept(
 
 
 def _refused(
-    one: IssueDocument, book: Book | None, codes: dict[UUID, str], known: Document | None
+    one: IssueDocument,
+    book: Book | None,
+    codes: dict[UUID, str],
+    known: Document | None,
+    first: IssueDocument | None,
 ) -> Exception | None:
-    """Why there is no such document; else it stands in the book now, without its number."""
+    """Why there is no such document; else it stands in the book now, without its number.
+
+    first: the command of the same group that drew this document up already.
+    """
     if book is None or not book.row.placed or book.row.store_id is None:
         return UnknownOrder(one.order_id)
     if one.stores is not None and book.row.store_id not in one.stores:
@@ -100,6 +112,8 @@ def _refused(
             same = (known.order_id, known.kind, known.term_id, known.total)
             asked = (one.order_id, one.kind, one.term_id, amount or known.total)
             return None if same == asked else IdTaken(one.document_id)
+        if first is not None:
+            return None if _asked(first) == _asked(one) else IdTaken(one.document_id)
         wanted = Wanted(one.document_id, one.kind, one.term_id, amount)
         issued = domain.issue(wanted, _standing(book), book.documents, one.at)
     except (TooManyDecimals, *domain.REFUSALS) as error:
@@ -107,6 +121,10 @@ def _refused(
     book.documents.append(issued)
     book.issued[issued.document_id] = one.by
     return None
+
+
+def _asked(one: IssueDocument) -> tuple[UUID, Kind, UUID | None, Decimal | None]:
+    return one.order_id, one.kind, one.term_id, one.amount
 
 
 def _standing(book: Book) -> OrderStanding:
