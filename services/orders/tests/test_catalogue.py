@@ -7,7 +7,7 @@ from chassis.testing import Bench
 from contracts.identity import Role
 from contracts.orders import CustomerErased, CustomerState, ItemState
 
-from .conftest import STORE, add_item, see, take
+from .conftest import OTHER_STORE, STORE, add_item, see, take
 
 
 async def test_items_are_found_by_name_sku_and_barcode(shop: Bench) -> None:
@@ -123,6 +123,30 @@ async def test_an_erased_customer_is_unreadable(shop: Bench) -> None:
             text = " ".join(rows.scalars())
             assert "Canary" not in text
             assert "43616e617279" not in text  # The same in bytes.
+
+
+async def test_a_name_typed_into_an_order_is_erased(shop: Bench) -> None:
+    """A customer without a card can be forgotten too: the order stays, the name is nowhere."""
+    order = await take(shop, customer_name="Canary Zed")
+    path, headers = f"/orders/{order['id']}/customer-name", {"If-Match": f'"{order["version"]}"'}
+    async with shop.client(Role.CASHIER) as cashier:
+        assert (await cashier.delete(path, headers=headers)).status_code == 403
+    async with shop.client(store_ids=[OTHER_STORE]) as stranger:
+        assert (await stranger.delete(path, headers=headers)).status_code == 404
+    assert (await shop.http.delete(path, headers={"If-Match": '"9"'})).status_code == 412
+    assert (await shop.http.delete(path, headers=headers)).status_code == 204
+    assert (await shop.http.delete(path, headers={"If-Match": "*"})).status_code == 404
+    after = await see(shop, order)
+    assert (after["customer"], after["status"]) == (None, order["status"])
+    assert (await shop.http.get("/orders?q=canary")).json()["items"] == []
+    assert [said.customer_key for said in await shop.said(CustomerErased)] == [order["id"]]
+    async with shop.db.reading() as tx:
+        for table in ("outbox", "orders", "order_history", "idempotency"):
+            rows = await tx.exec_driver_sql(f"SELECT t::text FROM {table} AS t")
+            text = " ".join(rows.scalars()).lower()
+            assert "canary" not in text
+            assert "63616e617279" not in text  # The same in bytes.
+            assert "43616e617279" not in text
 
 
 async def test_a_card_changes(shop: Bench) -> None:

@@ -14,6 +14,7 @@ from chassis.outbox import Said
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orders.catalogue.handlers import state_of
+from orders.customers.store import forget_what_was_said
 from orders.orders import messages, place_store, process, store
 from orders.orders.domain import Happening, Order, What
 from orders.orders.facts import ShipmentTold, Told, hear
@@ -172,6 +173,25 @@ async def act(tx: AsyncConnection, id: UUID, action: Action) -> Order | None:
         await store.save(tx, [order], history)
         await outbox.say(tx, said)
     return order
+
+
+async def erase_customer_name(
+    tx: AsyncConnection, id: UUID, check: Callable[[Order], None]
+) -> bool:
+    """Forget the name that was typed into an order, here and, by a tombstone, everywhere.
+
+    `check` sees the order under its lock. False: no such order, or no name in it.
+    """
+    order = (await store.load(tx, [id], lock=True)).get(id)
+    if order is None:
+        return False
+    check(order)
+    if order.customer_name is None:
+        return False
+    await store.forget_customer_name(tx, id)
+    await forget_what_was_said(tx, id)
+    await outbox.say(tx, [messages.customer_erased(order)])
+    return True
 
 
 async def hear_news(tx: AsyncConnection, news: Sequence[tuple[UUID, Told, str | None]]) -> None:

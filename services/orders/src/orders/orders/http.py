@@ -177,6 +177,23 @@ async def restore(
     return answer(await _act(here, id, who, lambda o: actions.restore(o, who.name, now), key))
 
 
+@router.delete("/orders/{id}/customer-name", status_code=204)
+async def erase_customer_name(
+    id: UUID,
+    who: Annotated[Principal, allow(Right.CUSTOMERS_ERASE)],
+    here: Here,
+    expected: IfMatch,
+) -> None:
+    """Erase the name that was typed into an order, everywhere. The order stays, without it."""
+
+    def check(order: Order) -> None:
+        who.require_store(order.store_id, "The order")
+        require_version(expected, order.edition)
+
+    if not await here.db.run(lambda tx: handlers.erase_customer_name(tx, id, check)):
+        raise NotFound("The order was not found, or no name was typed into it: check the id.")
+
+
 async def _act(
     here: Runtime,
     id: UUID,

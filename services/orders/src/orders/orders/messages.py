@@ -5,6 +5,7 @@ from typing import Any, cast
 from chassis.outbox import Said
 from contracts.orders import (
     Change,
+    CustomerErased,
     CustomerState,
     HoldTerms,
     LineProgress,
@@ -74,6 +75,11 @@ def customer_state(order: Order) -> Said | None:
         language=TYPED_NAME_LANGUAGE,
     )
     return Said(state, 1)
+
+
+def customer_erased(order: Order) -> Said:
+    """That nobody may know any longer whose name was typed; once, after the one state."""
+    return Said(CustomerErased(customer_key=str(order.id)), 2)
 
 
 def _placed(order: Order) -> dict[str, Any]:

@@ -198,6 +198,16 @@ async def save(tx: AsyncConnection, changed: Sequence[Order], history: Sequence[
     await save_history(tx, history)
 
 
+async def forget_customer_name(tx: AsyncConnection, id: UUID) -> None:
+    """Leave neither the typed name nor its words for the search."""
+    await tx.execute(
+        sa.text("""
+        UPDATE orders SET customer_name = NULL, words = '', edition = edition + 1
+        WHERE id = :id"""),
+        {"id": id},
+    )
+
+
 async def save_history(tx: AsyncConnection, history: Sequence[Entry]) -> None:
     """Add to the orders' histories."""
     if history:
