@@ -11,7 +11,11 @@ from playwright.async_api import Page, async_playwright
 
 from . import chain
 
-CHROMIUM = (os.environ.get("CHROMIUM", ""), "/usr/bin/chromium", "/usr/bin/chromium-browser")
+CHROMIUM = (
+    os.environ.get("HOLDFAST_CHROMIUM", ""),
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+)
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",

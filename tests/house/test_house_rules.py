@@ -107,7 +107,12 @@ def test_every_service_has_the_same_rooms() -> None:
 
 def test_no_machine_and_no_package_host_is_named() -> None:
     """The repository installs from any mirror and names no path of one machine."""
-    hosts = ["pypi" + ".org", "pythonhosted" + ".org", "registry.npmjs" + ".org", "repo1" + ".maven"]
+    hosts = [
+        "pypi" + ".org",
+        "pythonhosted" + ".org",
+        "registry.npmjs" + ".org",
+        "repo1" + ".maven",
+    ]
     paths = ["/work/" + "main", "/root/" + ".pyenv"]
     for path in [*EVERYTHING, *tracked("*.lock"), *tracked("Makefile"), *tracked("*.json")]:
         text = path.read_text(errors="replace")

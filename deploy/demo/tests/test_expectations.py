@@ -3,11 +3,10 @@
 from decimal import Decimal
 
 import pytest
+from demo import expectations, figures
 from demo.expectations import changes_told, standings, tally_order, tally_told
 from demo.money import unit_price_of
 from demo.plan import Household, hold_method, needed_goods
-
-from demo import expectations, figures
 
 from .samples import plan
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from demo import figures, report
 from demo.client import Api
 from demo.figures import Compared
 from demo.orders import Failure, Trade, trade_days
@@ -10,8 +11,6 @@ from demo.plan import Plan, plan_orders
 from demo.run_file import RunFile
 from demo.setup import knows_run, open_stores, read_settings
 from rich.console import Console
-
-from demo import figures, report
 
 from .fake_api import FakeApi, new_id
 from .samples import NOW, basket, days_of

@@ -21,7 +21,11 @@ from . import fake_api
 
 SERVICES = ("identity", "orders", "inventory", "billing", "shipping", "notifications", "devices")
 SECRET = "a1b2c3d4e5f6a7b8c9d0a1b2c3d4e5f6"
-CHROMIUM = (os.environ.get("CHROMIUM", ""), "/usr/bin/chromium", "/usr/bin/chromium-browser")
+CHROMIUM = (
+    os.environ.get("HOLDFAST_CHROMIUM", ""),
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+)
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -169,17 +173,14 @@ async def address(app: FastAPI) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 def chromium() -> str | None:
-    """Where a Chromium is on this machine."""
+    """Where a Chromium is; None leaves it to Playwright's own."""
     return next((path for path in CHROMIUM if path and Path(path).exists()), None)
 
 
 @pytest.fixture
 async def browser(chromium: str | None) -> AsyncIterator[Browser]:
-    found = chromium
-    if found is None:
-        pytest.fail("no Chromium here: install Debian's package chromium, or set CHROMIUM")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
+        browser = await playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
         yield browser
         await browser.close()
 

@@ -128,10 +128,11 @@ def find_browser() -> dict[str, str]:
 
 def parts() -> bool:
     """The tests of every library and service, on a real PostgreSQL and a real Kafka."""
+    browser = find_browser()
     with running(PARTS, "--only", "postgres,kafka") as environment:
         # Two at a time, a file as a whole: most of a test's time is waiting for the servers.
         side_by_side = ("-n", "2", "--dist", "loadfile")
-        return run([tool("pytest"), "-q", *side_by_side, *part_tests()], environment)
+        return run([tool("pytest"), "-q", *side_by_side, *part_tests()], {**environment, **browser})
 
 
 def stories() -> bool:

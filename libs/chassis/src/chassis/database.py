@@ -62,8 +62,6 @@ class Database:
             hide_parameters=True,  # Errors are logged and parked: without anybody's name.
             connect_args={"server_settings": settings},
         )
-        # For a statement that is a whole transaction by itself: saves BEGIN and COMMIT.
-        self.autocommit: AsyncEngine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.changes = Changes(self.dsn)
 
     async def run(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -71,28 +69,18 @@ class Database:
 
         The work may run several times, so it must not reach outside the database.
         """
-        return await self._retried(lambda: self._once(self.engine.begin, work))
-
-    async def run_statement(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Do work that is one single statement: it commits by itself."""
-        return await self._retried(lambda: self._once(self.autocommit.connect, work))
-
-    async def _retried(self, attempt_work: Callable[[], Awaitable[T]]) -> T:
         retries = stamina.retry_context(
             on=_retry_if_transient, attempts=12, timeout=20, wait_initial=0.05, wait_max=2
         )
         async for attempt in retries:
             with attempt:
                 # Shielded: a client that hangs up must not leave a commit half sent.
-                result = await asyncio.shield(asyncio.ensure_future(attempt_work()))
+                result = await asyncio.shield(asyncio.ensure_future(self._once(work)))
         self.changes.wake_relay()
         return result
 
-    @staticmethod
-    async def _once(
-        connect: Callable[[], Any], work: Callable[[AsyncConnection], Awaitable[T]]
-    ) -> T:
-        async with connect() as tx:
+    async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self.engine.begin() as tx:
             return await work(tx)
 
     @asynccontextmanager
