@@ -37,7 +37,7 @@ Reader = Annotated[Principal, allow(Right.ORDERS_READ)]
 Owner = Annotated[Principal, allow(Right.OWN_READ)]
 ASK_AGAIN_S = 0.1
 YEARS = range(1971, 9990)
-MEMBER_STATUSES = {MessageTooLarge: 413, **STATUSES}
+MEMBER_STATUSES: dict[type[Exception], int] = {MessageTooLarge: 413, **STATUSES}
 
 
 def _sensible(time: datetime) -> datetime:
