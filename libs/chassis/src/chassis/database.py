@@ -37,10 +37,6 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, OSError | TimeoutError | asyncpg.PostgresConnectionError)
 
 
-def _retry_if_transient(error: Exception) -> bool:
-    return is_transient(error)
-
-
 class Database:
     """Connections to one database, and the news of what changed in it.
 
@@ -70,7 +66,7 @@ class Database:
         The work may run several times, so it must not reach outside the database.
         """
         retries = stamina.retry_context(
-            on=_retry_if_transient, attempts=12, timeout=20, wait_initial=0.05, wait_max=2
+            on=is_transient, attempts=12, timeout=20, wait_initial=0.05, wait_max=2
         )
         async for attempt in retries:
             with attempt:

@@ -66,7 +66,9 @@ async def keyed(
     request: Request,
     idempotency_key: Annotated[
         str | None,
-        Header(description="Any text of your own; the same key repeats nothing.", max_length=255),
+        Header(
+            description="Any text of your own; the same key repeats nothing.", max_length=KEY_MAX
+        ),
     ] = None,
 ) -> Key:
     """The key of a POST; 400 without one."""

@@ -18,7 +18,7 @@ KNOWN_DEFAULT_S = 2.0
 WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,4}(?:\.\d{1,3})?)")
 
 
-def preferred_wait(
+async def preferred_wait(
     prefer: Annotated[
         str | None, Header(description="`wait=5`: answer when the result is there, 5 s at most.")
     ] = None,
@@ -28,11 +28,7 @@ def preferred_wait(
     return min(float(found.group(1)), WAIT_MAX_S) if found else None
 
 
-async def _preferred_wait(wait: Annotated[float | None, Depends(preferred_wait)]) -> float | None:
-    return wait
-
-
-Wait = Annotated[float | None, Depends(_preferred_wait)]
+Wait = Annotated[float | None, Depends(preferred_wait)]
 
 
 async def once_known(
