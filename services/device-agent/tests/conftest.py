@@ -123,6 +123,7 @@ class Hub:
         self.revoked = False
         self.links = self.refusals = 0
         self.to_send: list[str] = []
+        self.repeats: list[str] = []  # Sent right behind the next acknowledgement.
         self.url = ""
         self._connection: ServerConnection | None = None
 
@@ -166,7 +167,12 @@ class Hub:
             case Reports(reports=reports):
                 self.reports.extend(reports)
                 if self.acknowledges:
-                    await self._say(connection, Acknowledged(reports=reports))
+                    repeated, self.repeats = self.repeats, []
+                    answer = Acknowledged(reports=reports)
+                    with in_one_piece(connection):
+                        await self._say(connection, answer)
+                        for sealed in repeated:
+                            await self._say(connection, JobsSent(sealed=sealed))
             case Scans(scans=scans):
                 self.scans.extend(scans)
                 if self.acknowledges:
@@ -199,6 +205,15 @@ class Hub:
 
     def states(self) -> list[tuple[UUID, str]]:
         return [(report.job_id, report.state) for report in self.reports]
+
+
+@contextlib.contextmanager
+def in_one_piece(connection: ServerConnection) -> Iterator[None]:
+    """The frames said within reach the agent together, as on a slow line."""
+    line = connection.transport.get_extra_info("socket")
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    yield
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
 
 async def until(condition: Callable[[], object], what: str = "") -> None:

@@ -69,6 +69,18 @@ async def test_a_job_that_comes_twice_is_printed_once(hub, linked, order, waits)
     assert len(papers_of(linked)) == 1
 
 
+async def test_a_job_that_comes_again_right_behind_an_acknowledgement_is_reported_again(
+    hub, linked, order, waits
+):
+    """The acknowledgement is for the first report, not for the one that the repetition asks for."""
+    job = order()
+    hub.repeats = [hub.seal(job)]
+    await hub.print(job)
+    await waits(lambda: len(hub.reports) == 2, "the report again")
+    assert hub.states() == [(job.job_id, "printed")] * 2
+    assert len(papers_of(linked)) == 1
+
+
 async def test_a_job_after_its_end_is_not_printed_and_the_hub_hears_why(hub, linked, order, waits):
     """Nobody waits for yesterday's receipt."""
     job = order(expires_at=datetime.now(UTC) - timedelta(seconds=1))

@@ -160,6 +160,9 @@ class Link:
                         # way heals, what was never ours is never printed.
                         raise LinkBroken(f"a job was refused: {error}") from error
                 case Acknowledged() as answer:
+                    # Noted before the next frame is read: a job that comes again behind it asks
+                    # for a second report, which this acknowledgement is not for.
+                    await self._note(answer)
                     answers.put_nowait(answer)
                 case other:
                     raise LinkBroken(f"{other.type} out of turn")
@@ -173,17 +176,21 @@ class Link:
             reports = await self._scribe.write(Journal.unreported, limit)
             if reports:
                 await line.say(Reports(reports=reports))
-                heard = (await self._answer(answers)).reports
-                await self._scribe.write(Journal.acknowledged, heard)
+                await self._answer(answers)
             scans = await self._scribe.write(Journal.unsent_scans, limit)
             if scans:
                 await line.say(Scans(scans=scans))
-                up_to = (await self._answer(answers)).scans_up_to
-                if up_to is None:
+                if (await self._answer(answers)).scans_up_to is None:
                     raise LinkBroken("the hub did not say which scans it has")
-                await self._scribe.write(Journal.scans_sent, up_to)
             if not reports and not scans:
                 await first_of(self._press.finished, self._scanned)
+
+    async def _note(self, answer: Acknowledged) -> None:
+        """Strike off what the hub has."""
+        if answer.reports:
+            await self._scribe.write(Journal.acknowledged, answer.reports)
+        if answer.scans_up_to is not None:
+            await self._scribe.write(Journal.scans_sent, answer.scans_up_to)
 
     async def _answer(self, answers: "asyncio.Queue[Acknowledged]") -> Acknowledged:
         try:
