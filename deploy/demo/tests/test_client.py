@@ -29,6 +29,7 @@ def caller(answer: Answer, patience_seconds: float = 20.0) -> tuple[Api, list[ht
     "refusal",
     [
         httpx.Response(503),
+        httpx.Response(404, text="404 page not found"),
         httpx.Response(429, headers={"Retry-After": "0"}),
         httpx.Response(409, json={"type": "in-flight"}),
         httpx.Response(409, json={"type": "not-known-yet"}, headers={"Retry-After": "0"}),

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -16,15 +17,18 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 from chassis import relay
+from chassis.bus import STALLED_S, Bus
 from chassis.database import Database
+from chassis.settings import Settings
 from chassis.testing import record_of
 from contracts import topics
 
-from .conftest import FORBIDDEN_ORDER, pings, posting
+from .conftest import FORBIDDEN_ORDER, pinger, pings, posting
 from .kafka import everything_on, kafka_address, producing, scratch_topic, until
 
 ROWS = 3_000
 KEYS = 20
+GOLDEN = [1, 11, 5, 3, 4, 2, 0, 6]
 TRACE = f"00-{1:032x}-{1:016x}-01"
 FILL = sa.text("""
 INSERT INTO outbox(event_id, topic, key, version, type, payload, headers)
@@ -130,6 +134,13 @@ async def fewer(db: Database, before: int) -> bool:
     return await unsent(db) < before
 
 
+def test_a_key_keeps_its_partition_for_life() -> None:
+    """The relay's choice is a promise: facts of one aggregate arrive in order for years."""
+    keys = [f"0197b3a0-0000-7000-8000-{n:012}".encode() for n in range(8)]
+    partitions = [relay.partition_of(key, range(12), ()) for key in keys]
+    assert partitions == GOLDEN
+
+
 async def test_only_one_relay_leads(db: Database, topic: str) -> None:
     """With two relays at once each row is sent once."""
     await fill(db, topic)
@@ -212,3 +223,23 @@ async def dead_letters(db: Database) -> bool:
         statement = sa.text("SELECT count(*) FROM outbox WHERE topic = :topic")
         found = await tx.execute(statement, {"topic": topics.DEAD_LETTERS})
         return int(found.scalar_one()) == 1
+
+
+def test_a_batch_that_hangs_ends_the_process(db: Database) -> None:
+    """A handler that never comes back is noticed, though Kafka has nothing more to fetch."""
+    bus = Bus("pinger", Settings(), pinger.subscriptions, db, 0.02)
+    begun = time.monotonic()
+    assert not bus.is_stalled(0, begun + STALLED_S + 1)
+    bus._busy, bus._progressed_at = True, begun
+    assert not bus.is_stalled(0, begun + STALLED_S - 1)
+    assert bus.is_stalled(0, begun + STALLED_S + 1)
+
+
+def test_lag_without_progress_ends_the_process_unless_the_database_is_away(db: Database) -> None:
+    """Records wait and none is handled: the supervisor shall start anew."""
+    bus = Bus("pinger", Settings(), pinger.subscriptions, db, 0.02)
+    begun = time.monotonic()
+    bus._progressed_at = begun
+    assert bus.is_stalled(7, begun + STALLED_S + 1)
+    next(iter(bus.consumers.values())).waiting = True
+    assert not bus.is_stalled(7, begun + STALLED_S + 1)

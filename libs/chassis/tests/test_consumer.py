@@ -178,6 +178,20 @@ async def test_an_operator_gives_a_record_up(pinging: Bench) -> None:
     assert await pinging.parked() == []
 
 
+async def test_a_record_given_up_too_early_is_kept_when_it_comes_again(pinging: Bench) -> None:
+    """Discarded while an earlier version is missing, it is said again: it waits, it is not lost."""
+    first, _, third = facts(3)
+    await pinging.deliver_record(first)
+    await pinging.deliver_record(third)
+    [early] = await pinging.parked()
+    path = f"/system/pinger/parked/{early.id}/discard"
+    assert (await pinging.http.post(path, json={"reason": "too early"})).status_code == 200
+    assert await pinging.parked() == []
+    await pinging.deliver_record(third)
+    [again] = await pinging.parked()
+    assert (again.event_id, again.reason) == (early.event_id, parking.Reason.GAP)
+
+
 async def test_a_store_manager_does_not_see_other_stores_records(pinging: Bench) -> None:
     """Parked records concern the whole chain."""
     async with pinging.client(store_ids=[uuid4()]) as limited:

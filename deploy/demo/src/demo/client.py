@@ -235,7 +235,11 @@ def _wait_before_next(error: Exception) -> bool | float:
 def _may_succeed_later(response: httpx.Response, unheard: bool) -> bool:
     if response.status_code == 429 or response.status_code >= 500:
         return True
-    kind = str(_problem(response).get("type", ""))
+    problem = _problem(response)
+    if response.status_code == 404:
+        # Without a problem document it is the gateway's: it listens before it knows its routes.
+        return not problem
+    kind = str(problem.get("type", ""))
     if response.status_code == 422:
         return unheard and "unknown" in kind
     if response.status_code != 409:

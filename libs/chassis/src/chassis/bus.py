@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -25,7 +25,6 @@ log = structlog.get_logger()
 RECORDS_MAX = 500
 # FastStream sleeps this long again after an empty poll: longer makes every hop slower.
 BATCH_TIMEOUT_MS = 20
-PAUSE_S = 0.005  # After a batch that was not full, so that the next one gathers.
 STALLED_S = 60.0
 WATCH_S = 5.0
 POSITION_S = 0.2
@@ -41,11 +40,18 @@ class Bus:
     """
 
     def __init__(
-        self, service: str, settings: Settings, subscriptions: Sequence[Subscription], db: Database
+        self,
+        service: str,
+        settings: Settings,
+        subscriptions: Sequence[Subscription],
+        db: Database,
+        linger_s: float,
     ) -> None:
         self.service, self.settings, self.db = service, settings, db
+        self.linger_s = linger_s  # After a batch that was not full, so that the next one gathers.
         self.consumers = {s.name: Consumer(service, s, db) for s in subscriptions}
         self._progressed_at = time.monotonic()
+        self._busy = False
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
         self.broker = KafkaBroker(
@@ -55,6 +61,8 @@ class Bus:
             acks="all",
             enable_idempotence=True,
             logger=None,
+            # Types would be applied, and the handler's arguments found, in a thread for each batch.
+            apply_types=False,
         )
         self._subscriber: Any = self.broker.subscriber(
             *sorted({s.topic for s in subscriptions}),
@@ -67,16 +75,41 @@ class Bus:
             max_records=RECORDS_MAX,
             batch_timeout_ms=BATCH_TIMEOUT_MS,
             parser=_parse,
-            decoder=_leave_bytes,
+            decoder=_hand_over,
         )
         self._subscriber(self._consume)
 
-    async def _consume(self, message: KafkaMessage) -> None:
-        """Give each subscriber the records of its topic; all of them are done before the commit."""
-        records = [_record(raw) for raw in message.raw_message]
+    async def _consume(self, raws: Sequence[ConsumerRecord]) -> None:
+        """Give each subscriber the records of its topic; all of them are done before the commit.
+
+        Nothing is fetched meanwhile: a fetch that waits comes back with the first record alone,
+        and every second batch would be of one.
+        """
+        paused = self._pause()
+        self._busy, self._progressed_at = True, time.monotonic()
+        try:
+            await self._give(raws)
+        finally:
+            self._busy, self._progressed_at = False, time.monotonic()
+            if len(raws) < RECORDS_MAX:
+                await asyncio.sleep(self.linger_s)
+            self._resume(paused)
+
+    def _pause(self) -> set[TopicPartition]:
+        consumer: AIOKafkaConsumer = self._subscriber.consumer
+        partitions = set(consumer.assignment())
+        consumer.pause(*partitions)
+        return partitions
+
+    def _resume(self, partitions: set[TopicPartition]) -> None:
+        consumer: AIOKafkaConsumer | None = self._subscriber.consumer
+        if consumer is not None:  # None while the process stops.
+            consumer.resume(*(partitions & set(consumer.assignment())))
+
+    async def _give(self, raws: Sequence[ConsumerRecord]) -> None:
         by_topic: dict[str, list[Record]] = {}
-        for record in records:
-            by_topic.setdefault(record.topic, []).append(record)
+        for raw in raws:
+            by_topic.setdefault(raw.topic, []).append(_record(raw))
         work = [
             consumer.consume(by_topic[consumer.subscription.topic])
             for consumer in self.consumers.values()
@@ -86,9 +119,6 @@ class Bus:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-        self._progressed_at = time.monotonic()
-        if len(records) < RECORDS_MAX:
-            await asyncio.sleep(PAUSE_S)
 
     async def start(self) -> None:
         """Connect when Kafka is there, however long that takes, and begin to consume."""
@@ -113,14 +143,25 @@ class Bus:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_S)
-            lag = await _lag(self._subscriber.consumer)
+            try:
+                lag = await _lag(self._subscriber.consumer)
+            except Exception:
+                log.exception("the lag is not known, asked again soon")
+                continue
             telemetry.LAG.set(lag)
-            # Waiting for the database is no fault of the bus.
-            if lag == 0 or any(consumer.waiting for consumer in self.consumers.values()):
-                self._progressed_at = time.monotonic()
-            elif time.monotonic() - self._progressed_at > STALLED_S:
+            if self.is_stalled(lag, time.monotonic()):
                 log.error("the consumer is stuck, the process ends", lag=lag)
                 os._exit(EXIT_STALLED)
+
+    def is_stalled(self, lag: int, now: float) -> bool:
+        """Whether a batch hangs, or records wait and none is fetched, for too long.
+
+        Waiting for the database is no fault of the bus.
+        """
+        idle = lag == 0 and not self._busy
+        if idle or any(consumer.waiting for consumer in self.consumers.values()):
+            self._progressed_at = now
+        return now - self._progressed_at > STALLED_S
 
     async def _mind_gaps(self) -> None:
         """Ask again for what is still missing: the first wish may have come too early."""
@@ -159,16 +200,17 @@ def _record(raw: ConsumerRecord) -> Record:
 
 
 async def _parse(
-    raw: tuple[ConsumerRecord, ...],
+    raws: tuple[ConsumerRecord, ...],
     parse: Callable[[tuple[ConsumerRecord, ...]], Awaitable[KafkaMessage]],
 ) -> KafkaMessage:
     """FastStream decodes the headers of each record, and would fail for ever on bad bytes."""
-    safe = tuple(dataclasses.replace(record, headers=()) for record in raw)
-    message = await parse(safe)
-    message.raw_message = raw
+    ends = tuple(dataclasses.replace(record, headers=()) for record in (raws[0], raws[-1]))
+    message = await parse(ends)
+    message.raw_message = raws
     return message
 
 
-async def _leave_bytes(message: KafkaMessage) -> bytes:
-    """The contract parses the body: FastStream need not."""
-    return b""
+async def _hand_over(message: KafkaMessage) -> tuple[ConsumerRecord, ...]:
+    """The records as they came: the contract parses the bodies."""
+    raws: tuple[ConsumerRecord, ...] = message.raw_message
+    return raws

@@ -1,19 +1,19 @@
 """Batches of records into one transaction each: seen once, in order, never skipped silently."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
 from contracts import topics
-from contracts.message import Command, Fact, Message
+from contracts.message import Command, Fact
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import outbox, parking, telemetry
 from chassis.database import Database, is_transient
 from chassis.records import (
     Envelope,
-    Received,
     Record,
     Undecodable,
     open_envelope,
@@ -33,9 +33,16 @@ LOCK = sa.text("""
 SELECT pg_advisory_xact_lock_shared(hashtext(:subscriber)),
        pg_advisory_xact_lock(hashtext(:subscriber), n)
 FROM unnest(CAST(:partitions AS int[])) AS n ORDER BY n""")
-SEEN = sa.text("""
-SELECT key, version FROM seen
-WHERE subscriber = :subscriber AND key = ANY(CAST(:keys AS text[]))""")
+# Asked after the lock is held, in a statement of its own: it must see what the holder before did.
+KNOWN = sa.text("""
+SELECT k.key, coalesce(seen.version, 0) AS version, coalesce(open.blocked, false) AS blocked,
+       coalesce(open.gap, false) AS gap
+FROM unnest(CAST(:keys AS text[])) AS k(key)
+LEFT JOIN seen ON seen.subscriber = :subscriber AND seen.key = k.key
+LEFT JOIN LATERAL (
+  SELECT bool_or(reason <> 'gap') AS blocked, bool_or(reason = 'gap') AS gap FROM parked
+  WHERE parked.subscriber = :subscriber AND parked.key = k.key AND resolved_at IS NULL
+) AS open ON true""")
 SAW = sa.text("""
 INSERT INTO seen(subscriber, key, version)
 SELECT :subscriber, key, version
@@ -48,12 +55,22 @@ SELECT :subscriber, event_id FROM unnest(CAST(:event_ids AS uuid[])) AS event_id
 ON CONFLICT DO NOTHING RETURNING event_id""")
 
 
+class _Known(NamedTuple):
+    """What this subscriber knows of a key: the last version seen, and what is parked open."""
+
+    version: int
+    blocked: bool
+    gap: bool
+
+
 class Consumer:
     """Carries out one subscription against one database."""
 
     def __init__(self, service: str, subscription: Subscription, db: Database) -> None:
         self.service, self.subscription, self.db = service, subscription, db
         self.name = subscription.name
+        self._handled = {message.TYPE: message for message in subscription.handles}
+        self._ignored = frozenset(message.TYPE for message in subscription.ignores)
         self.waiting = False  # For the database; the watchdog lets it be.
 
     async def consume(self, records: Sequence[Record]) -> None:
@@ -61,7 +78,7 @@ class Consumer:
 
         Raises only when the database stayed away; then nothing is acknowledged.
         """
-        envelopes, dead = _open(records)
+        envelopes, dead = _open(records, self._ignored)
         if dead:
             await self._patiently(lambda tx: bury(tx, dead))
             telemetry.RECORDS.labels(self.name, "dead_letter").inc(len(dead))
@@ -121,21 +138,25 @@ class Consumer:
         """Give the handler what is new, and note it as seen, in the caller's transaction."""
         partitions = sorted({envelope.record.partition for envelope in envelopes})
         await tx.execute(LOCK, {"subscriber": self.name, "partitions": partitions})
-        blocked = await parking.blocked_keys(tx, self.name, [e.key for e in envelopes])
-        behind = [envelope for envelope in envelopes if envelope.key in blocked]
+        known = await self._known(tx, envelopes)
+        # Behind a record that an operator must look at, later ones of its key queue.
+        behind = [envelope for envelope in envelopes if known[envelope.key].blocked]
         if behind:
             await parking.park(tx, self.name, behind, parking.Reason.BEHIND, "an earlier one waits")
-        fresh = await self.only_new(tx, [e for e in envelopes if e.key not in blocked])
-        await self._give(tx, fresh)
+        ahead = [envelope for envelope in envelopes if not known[envelope.key].blocked]
+        await self._give(tx, await self._only_new(tx, ahead, known))
+
+    async def _known(self, tx: AsyncConnection, envelopes: Sequence[Envelope]) -> dict[str, _Known]:
+        keys = list({envelope.key for envelope in envelopes})
+        rows = await tx.execute(KNOWN, {"subscriber": self.name, "keys": keys})
+        return {row.key: _Known(row.version, row.blocked, row.gap) for row in rows}
 
     async def replay_in(self, tx: AsyncConnection, envelope: Envelope) -> None:
         """Handle one parked record in the caller's transaction, unless it was seen meanwhile."""
         await self._give(tx, await self.only_new(tx, [envelope]))
 
     async def _give(self, tx: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
-        handled = {message.TYPE for message in self.subscription.handles}
-        received = [read(envelope, self.subscription.classes) for envelope in envelopes]
-        mine: list[Received[Message]] = [one for one in received if one.message.TYPE in handled]
+        mine = [read(one, self._handled) for one in envelopes if one.type not in self._ignored]
         if mine:
             await self.subscription.handler(tx, mine)
         telemetry.RECORDS.labels(self.name, "handled").inc(len(mine))
@@ -144,22 +165,26 @@ class Consumer:
         self, tx: AsyncConnection, envelopes: Sequence[Envelope]
     ) -> Sequence[Envelope]:
         """Leave out what was seen, park what came too early, note the rest as seen."""
+        return await self._only_new(tx, envelopes, await self._known(tx, envelopes))
+
+    async def _only_new(
+        self, tx: AsyncConnection, envelopes: Sequence[Envelope], known: Mapping[str, _Known]
+    ) -> Sequence[Envelope]:
         if not envelopes:
             return []
         if self.subscription.kind is Command:
             return await self._new_commands(tx, envelopes)
-        keys = list({envelope.key for envelope in envelopes})
-        rows = await tx.execute(SEEN, {"subscriber": self.name, "keys": keys})
-        seen = {row.key: row.version for row in rows}
-        before = dict(seen)
+        seen = {key: one.version for key, one in known.items()}
         new, gaps = _by_version(envelopes, seen, gapless=self.subscription.kind is Fact)
         if gaps:
             await self._ask_again(tx, gaps, seen)
-        changed = {key: version for key, version in seen.items() if before.get(key) != version}
+        changed = {key: seen[key] for key, one in known.items() if one.version != seen[key]}
         if changed:
             values = {"keys": list(changed), "versions": list(changed.values())}
             await tx.execute(SAW, {"subscriber": self.name, **values})
-            await parking.forget_gaps(tx, self.name, changed)
+        filled = {key: version for key, version in changed.items() if known[key].gap}
+        if filled:
+            await parking.forget_gaps(tx, self.name, filled)
         return new
 
     async def _new_commands(
@@ -187,12 +212,14 @@ class Consumer:
         log.warning("gap", subscriber=self.name, keys=len(first))
 
 
-def _open(records: Sequence[Record]) -> tuple[list[Envelope], list[tuple[Record, str]]]:
+def _open(
+    records: Sequence[Record], ignored: Container[str]
+) -> tuple[list[Envelope], list[tuple[Record, str]]]:
     envelopes: list[Envelope] = []
     dead: list[tuple[Record, str]] = []
     for record in records:
         try:
-            envelopes.append(open_envelope(record))
+            envelopes.append(open_envelope(record, ignored))
         except Undecodable as error:
             dead.append((record, str(error)))
     return envelopes, dead

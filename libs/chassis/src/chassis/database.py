@@ -44,7 +44,7 @@ class Database:
     of it when the server is away for a moment, and wakes the relay afterwards.
     """
 
-    def __init__(self, url: str, name: str, pool_size: int = 8) -> None:
+    def __init__(self, url: str, name: str, pool_size: int = 12) -> None:
         settings = {
             "application_name": name,
             "idle_in_transaction_session_timeout": "60000",
@@ -54,7 +54,8 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
-            max_overflow=4,
+            # In a rush an overflow opens and closes connections: the server's dearest work.
+            max_overflow=0,
             hide_parameters=True,  # Errors are logged and parked: without anybody's name.
             connect_args={"server_settings": settings},
         )
@@ -90,7 +91,7 @@ class Database:
         keys: Iterable[str],
         probe: Callable[[], Awaitable[T | None]],
         seconds: float,
-        poll_s: float = 0.25,
+        poll_s: float = 1.0,
     ) -> T | None:
         """Ask `probe` until it answers something, woken by changes of the keys; None when late."""
         deadline = asyncio.get_running_loop().time() + seconds

@@ -51,13 +51,19 @@ FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:versions AS bi
             CAST(:headers AS text[]))
      WITH ORDINALITY AS p(topic, key, version, type, event_id, payload, headers, n)
 ORDER BY n
-ON CONFLICT (subscriber, event_id) DO NOTHING""")
+ON CONFLICT (subscriber, event_id) DO UPDATE
+SET reason = excluded.reason, error = excluded.error, parked_at = now(), resolved_at = NULL,
+    resolved_by = NULL
+WHERE parked.resolved_at IS NOT NULL""")
 
 
 async def park(
     tx: AsyncConnection, subscriber: str, envelopes: Sequence[Envelope], reason: Reason, error: str
 ) -> None:
-    """Keep the records; one that is parked already stays as it is."""
+    """Keep the records; one that is parked already stays as it is.
+
+    One that was resolved and is said again is open again: it would be lost otherwise.
+    """
     values = {
         "subscriber": subscriber,
         "reason": reason.value,
@@ -71,17 +77,6 @@ async def park(
         "headers": [json.dumps(dict(e.record.headers)) for e in envelopes],
     }
     await tx.execute(PARK, values)
-
-
-async def blocked_keys(tx: AsyncConnection, subscriber: str, keys: Sequence[str]) -> set[str]:
-    """The keys that have a record an operator must look at: later ones queue behind it."""
-    found = await tx.execute(
-        sa.text("""
-        SELECT DISTINCT key FROM parked WHERE subscriber = :subscriber
-        AND key = ANY(CAST(:keys AS text[])) AND resolved_at IS NULL AND reason <> 'gap'"""),
-        {"subscriber": subscriber, "keys": list(keys)},
-    )
-    return set(found.scalars())
 
 
 async def gap_keys(tx: AsyncConnection, subscriber: str, keys: Sequence[str]) -> set[str]:

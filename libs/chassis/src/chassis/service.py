@@ -34,6 +34,8 @@ class Service:
 
     refusals: the domain's exceptions and the HTTP status that each means.
     timers: coroutine functions that run for ever in the worker role, started again when they fail.
+    linger_s: how long facts may gather before the next batch of them is fetched: a batch of ten
+    costs little more than one of one, and each hop of an order waits half of it.
     start: makes the service's own `runtime.parts`, and may clean up after its yield.
     """
 
@@ -43,6 +45,7 @@ class Service:
     subscriptions: Sequence[Subscription] = ()
     refusals: Mapping[type[Exception], int] = field(default_factory=dict)
     timers: Sequence[Timer] = ()
+    linger_s: float = 0.02
     start: Callable[[Runtime], Any] | None = None
     title: str = ""
 
@@ -83,7 +86,7 @@ class Service:
         db = database or Database(settings.database_url, self.name, settings.pool_size)
         works = settings.plays("worker")
         subscriptions = obey_commands(self.name, self.subscriptions)
-        bus = Bus(self.name, settings, subscriptions, db) if works else None
+        bus = Bus(self.name, settings, subscriptions, db, self.linger_s) if works else None
         consumers = {s.name: Consumer(self.name, s, db) for s in subscriptions}
         runtime = Runtime(settings, db, bus, consumers)
         app.state.runtime = runtime

@@ -61,5 +61,5 @@ class DatabaseSettings(Settings):
 
     database_url: str
     """`postgresql+asyncpg://role:password@host:port/database`, as the role that runs."""
-    pool_size: int = 8
-    """Connections of one process; 4 more in a rush, and those of the relay and of LISTEN."""
+    pool_size: int = 12
+    """Connections of one process, beside those of the relay and of LISTEN."""

@@ -24,11 +24,6 @@ class Subscription:
     handler: Handler
 
     @property
-    def classes(self) -> dict[str, type[Message]]:
-        """By type, all that may come."""
-        return {message.TYPE: message for message in (*self.handles, *self.ignores)}
-
-    @property
     def kind(self) -> type[Message]:
         """Command, Fact or State: decides how a second delivery is recognised."""
         for kind in (Command, State, Fact):

@@ -28,6 +28,7 @@ service = Service(
     routers=(http.router,),
     subscriptions=subscribers.subscriptions.all,
     refusals={domain.MessageNotFound: 404},
+    linger_s=0.2,  # A message may follow the order at a distance.
     timers=(sender.send_for_ever, tell_what_waited),
 )
 
