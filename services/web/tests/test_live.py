@@ -1,6 +1,7 @@
 """Live updates: who is told what, and what is never told."""
 
 import asyncio
+import contextlib
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from contracts.identity import Role
 from contracts.inventory import StockState
 from contracts.orders import OrderAgreed
 from fastapi import FastAPI
-from web.live import Change, Live, change_of
+from web.live import LISTENERS_MAX, Change, Live, change_of
 from web.visitor import Visitor
 
 from . import fake_data as data
@@ -147,6 +148,20 @@ async def test_the_stream_tells_changes_as_they_happen(
             while await anext(lines) != "event: order":
                 continue
             assert str(ORDER) in await anext(lines)
+
+
+async def test_a_page_too_many_is_told_to_try_later(
+    app: FastAPI, anyone: httpx.AsyncClient
+) -> None:
+    """A stream stays open for minutes, so a process serves only so many."""
+    live: Live = app.state.live
+    visitor = Visitor("c", Role.CASHIER, frozenset({str(STORE)}), None)
+    with contextlib.ExitStack() as listening:
+        for _ in range(LISTENERS_MAX):
+            listening.enter_context(live.listen(visitor))
+        answer = await anyone.get("/api/v1/live")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "10")
+    assert (await anyone.get("/api/v1/live")).status_code == 401
 
 
 async def test_the_stream_is_not_for_strangers(anyone: httpx.AsyncClient) -> None:

@@ -17,7 +17,7 @@ from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.http import problems, system
 from chassis.http.auth import Verifier, undeclared_routes
-from chassis.http.middleware import LimitBody, Observe
+from chassis.http.middleware import LimitBody, Observe, ShedLoad
 from chassis.runtime import Runtime
 from chassis.settings import DatabaseSettings, Settings
 from chassis.subscriptions import Subscription, obey_commands
@@ -131,7 +131,7 @@ def create_app(
     lifespan: Callable[[FastAPI], Any],
     refusals: Mapping[type[Exception], int],
 ) -> FastAPI:
-    """A FastAPI application with problems, probes, metrics, traces and the body limit."""
+    """A FastAPI application with problems, probes, metrics, traces and the limits."""
     app = FastAPI(
         title=title or f"Holdfast {name}",
         version="1",
@@ -142,6 +142,7 @@ def create_app(
     problems.install(app, refusals)
     app.include_router(system.probes())
     app.add_middleware(LimitBody)
+    app.add_middleware(ShedLoad, requests_max=settings.requests_max)
     app.add_middleware(Observe)
     telemetry.trace_service(app, name, settings.otlp_endpoint)
     return app

@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PLACEHOLDERS = ("changeme", "change-me", "change_me", "placeholder", "example-secret", "todo")
@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     """The address to listen on."""
     http_port: int = 8000
     """The port to listen on."""
+    requests_max: int = Field(200, ge=1)
+    """Requests that one process takes at once; the others are told to come again in a second."""
     roles: str = "http,worker"
     """What this process does: `http` answers, `worker` consumes, relays and keeps time."""
     replica: int = 0

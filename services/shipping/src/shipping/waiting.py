@@ -6,7 +6,7 @@ from uuid import UUID
 
 from chassis.database import Database
 from chassis.gather import Gatherer
-from chassis.http.waiting import KNOWN_DEFAULT_S, refusal_of, worth_waiting
+from chassis.http.waiting import KNOWN_DEFAULT_S, refusal_of, wait_until, worth_waiting
 from fastapi_problem.error import Problem
 
 from shipping import domain, store
@@ -53,7 +53,7 @@ async def patiently(
 
     if late:
         keys = {str(_awaited(answers[n])) for n in late}
-        await db.wait_until(keys, again, KNOWN_DEFAULT_S if wait is None else wait)
+        await wait_until(db, keys, again, KNOWN_DEFAULT_S if wait is None else wait)
     return [refusal_of(one) if isinstance(one, Exception) else one for one in answers]
 
 
@@ -79,5 +79,5 @@ async def settled(
             newest.update(await store.find_shipments(tx, ids))
         return True if all(newest[id].settled for id in ids) else None
 
-    await db.wait_until({str(one.order_id) for one in shipments}, probe, wait)
+    await wait_until(db, {str(one.order_id) for one in shipments}, probe, wait)
     return [newest[id] for id in ids]

@@ -24,6 +24,7 @@ from web.visitor import Visitor
 log = structlog.get_logger()
 FOLLOWED = (topics.ORDERS, topics.STOCK, topics.PRINT_JOBS, topics.SCANS)
 QUEUE_MAX = 2_000
+LISTENERS_MAX = 1_000
 OWNERS_MAX = 50_000
 RETRY_SECONDS = 1.0
 
@@ -127,6 +128,11 @@ class Live:
         self._listeners: set[Listener] = set()
         self._owners: OrderedDict[str, str] = OrderedDict()
         self.is_following = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many pages listen here as this process can serve."""
+        return len(self._listeners) >= LISTENERS_MAX
 
     @contextlib.contextmanager
     def listen(self, visitor: Visitor) -> Iterator[Listener]:

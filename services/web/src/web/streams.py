@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from chassis.http.auth import Verifier
-from chassis.http.problems import Unauthorized
+from chassis.http.problems import Overloaded, Unauthorized
 from contracts.identity import Right
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -18,12 +18,17 @@ from web.visitor import Visitor
 router = APIRouter(tags=["live"])
 PING_SECONDS = 15.0
 RETRY_MS = 1_000
+FULL = "Too many pages listen here at once: try again in a while, the pages work without."
+FULL_RETRY_S = 10
 # A stream ends about when its token does, so that a right taken away does not linger.
 STREAM_SECONDS_MAX = 300.0
 
 
 async def _listener(request: Request, visit: Anyone) -> Visitor:
     """Whoever the bearer token or the session cookie speaks for."""
+    hub: Live = request.app.state.live
+    if hub.is_full:
+        raise Overloaded(FULL, headers={"Retry-After": str(FULL_RETRY_S)})
     header = request.headers.get("authorization", "")
     if header.lower().startswith("bearer "):
         verifier: Verifier = request.app.state.verifier

@@ -88,6 +88,10 @@ class BodyTooLarge(Refusal):
     status, title = 413, "Too large"
 
 
+class Overloaded(Refusal):
+    status, title = 429, "Too much at once"
+
+
 class Unexpected(StatusProblem):
     """A fault of ours. The text of the exception stays in the log."""
 

@@ -1,7 +1,8 @@
 """Waiting for what comes through events: `Prefer: wait`, and references not known yet."""
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -15,6 +16,7 @@ from chassis.ids import is_young
 T = TypeVar("T")
 WAIT_MAX_S = 5.0
 KNOWN_DEFAULT_S = 2.0
+WAITING_MAX = 100  # Of one process: who waits keeps a place among its requests.
 WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,4}(?:\.\d{1,3})?)")
 
 
@@ -29,6 +31,24 @@ async def preferred_wait(
 
 
 Wait = Annotated[float | None, Depends(preferred_wait)]
+_seats = asyncio.Semaphore(WAITING_MAX)
+
+
+async def wait_until(
+    db: Database,
+    keys: Iterable[str],
+    probe: Callable[[], Awaitable[T | None]],
+    seconds: float,
+    poll_s: float = 0.25,
+) -> T | None:
+    """Ask `probe` until it answers something, as `Database.wait_until`.
+
+    When too many requests wait already it is asked once, as if the wait were over.
+    """
+    if _seats.locked():
+        return await probe()
+    async with _seats:
+        return await db.wait_until(keys, probe, seconds, poll_s)
 
 
 async def once_known(
@@ -58,7 +78,7 @@ async def once_known(
     reference = getattr(last[0], "reference", None)
     if worth_waiting(reference):
         seconds = KNOWN_DEFAULT_S if wait is None else wait
-        found = await db.wait_until([str(reference)], probe, seconds, poll_s=0.05)
+        found = await wait_until(db, [str(reference)], probe, seconds, poll_s=0.05)
         if found is not None:
             return found
     raise refusal_of(last[0])

@@ -17,6 +17,7 @@ from chassis.http.waiting import (
     Wait,
     once_known,
     refusal_of,
+    wait_until,
     worth_waiting,
 )
 from chassis.ids import uuid7
@@ -172,7 +173,8 @@ async def post_payments(
     if any(worth_waiting(reference) for reference in references):
         members = {n: _member(body.payments[n], who) for n in unknown}
         orders = {one.order_id for one in members.values() if isinstance(one, PostPayment)}
-        await here.db.wait_until(
+        await wait_until(
+            here.db,
             [str(one) for one in references],
             lambda: _all_known(here, orders),
             KNOWN_DEFAULT_S if wait is None else wait,
