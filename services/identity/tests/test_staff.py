@@ -140,6 +140,23 @@ async def test_a_switched_off_account_is_out(identity: Bench, nobody: httpx.Asyn
     assert (await identity.said(AccountState))[-1].active is False
 
 
+async def test_a_change_of_an_account_sent_again_is_done_once(identity: Bench) -> None:
+    """The answer was lost: the same key gives it again, for others' accounts and one's own."""
+    headers = {"If-Match": '"1"', "Idempotency-Key": "once"}
+    async with identity.client(Role.OWNER) as owner:
+        [row] = (await owner.get("/staff?role=cashier")).json()["items"]
+    async with identity.client(Role.OWNER, account_id=UUID(row["id"])) as themselves:
+        path, body = f"/staff/{row['id']}", {"language": "fi"}
+        answers = [await themselves.patch(path, json=body, headers=headers) for _ in "12"]
+        assert [answer.status_code for answer in answers] == [200, 200], answers[1].text
+        assert answers[0].json() == answers[1].json()
+        own = {"If-Match": '"2"', "Idempotency-Key": "own"}
+        answers = [
+            await themselves.patch("/staff/me", json={"language": "kk"}, headers=own) for _ in "12"
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200], answers[1].text
+
+
 async def test_a_new_scope_is_in_the_next_token(identity: Bench, nobody: httpx.AsyncClient) -> None:
     """A narrower scope keeps the session, and its next access token has it."""
     store = uuid7()

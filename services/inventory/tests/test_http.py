@@ -66,6 +66,15 @@ async def test_a_store_is_changed_by_who_saw_its_newest_state(shop: Shop) -> Non
     assert (too_long.status_code, pointers(too_long)) == (422, ["/hold_days"])
 
 
+async def test_a_store_change_sent_again_is_done_once(shop: Shop) -> None:
+    """The answer was lost: the same key gives it again, not that the version is stale."""
+    http, path = shop.bench.http, f"/stores/{shop.store_id}"
+    headers = {"If-Match": (await http.get(path)).headers["ETag"], "Idempotency-Key": "once"}
+    answers = [await http.patch(path, json={"hold_days": 5}, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+
+
 async def test_the_default_method_counts_for_new_orders_only(shop: Shop) -> None:
     """An order taken nominal stays nominal after the default becomes separate (5)."""
     await shop.receive("10")

@@ -189,6 +189,7 @@ async def test_a_line_changed_by_somebody_else_is_not_overwritten(
     page = (await client.get(f"/orders/{READY}")).text
     form = {
         "csrf": form_token(page),
+        "key": form_key(page, f"/orders/{READY}/lines/{line['id']}"),
         "etag": '"3"',
         "quantity": "3",
         "was_quantity": "2",
@@ -200,6 +201,7 @@ async def test_a_line_changed_by_somebody_else_is_not_overwritten(
     _, _, body, headers = chain.asked[-1]
     assert body == {"quantity": "3"}
     assert headers["if-match"] == '"3"'
+    assert headers["idempotency-key"] == form["key"]
 
 
 async def test_marking_can_be_undone(chain: Chain, sign_in: SignIn) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version, set_etag
 from chassis.http.fields import Body, Text
-from chassis.http.idempotency import Call, Key, Keyed, claim
+from chassis.http.idempotency import Key, Keyed, KeyedIfSent, claim, done_before
 from chassis.http.pages import BadCursor, Cursor, Limit, Page, after, page_of
 from chassis.http.problems import NotFound
 from chassis.http.waiting import Wait, once_known
@@ -87,9 +87,9 @@ def show_myself(account: Account) -> Myself:
     return Myself.model_validate({**show(account).model_dump(), "rights": rights})
 
 
-def sealed(parts: Parts, key: Key, who: Principal) -> Call:
-    """The call of a body with a password: its kept fingerprint must not help to guess it."""
-    return Key(key.key, parts.keys.seal(key.fingerprint)).of(who)
+def sealed(parts: Parts, key: Key) -> Key:
+    """The key of a body with a password: its kept fingerprint must not help to guess it."""
+    return Key(key.key, parts.keys.seal(key.fingerprint))
 
 
 async def account_or_404(tx: AsyncConnection, id: UUID, lock: bool = False) -> Account:
@@ -120,7 +120,7 @@ async def add_account(
         version=1,
         created_at=datetime.now(UTC),
     )
-    call = sealed(parts, key, who)
+    call = sealed(parts, key).of(who)
 
     async def work(tx: AsyncConnection) -> Account:
         kept = await claim(tx, call, 201, str(account.id))
@@ -170,12 +170,19 @@ async def who_am_i(who: SignedIn, here: Here, response: Response) -> Myself:
 
 @router.patch("/staff/me")
 async def change_myself(
-    body: OwnChange, who: SignedIn, here: Here, match: IfMatch, response: Response
+    body: OwnChange,
+    who: SignedIn,
+    here: Here,
+    key: KeyedIfSent,
+    match: IfMatch,
+    response: Response,
 ) -> Myself:
     """Choose the language in which the caller is spoken to."""
 
     async def work(tx: AsyncConnection) -> Account:
         account = await account_or_404(tx, who.account_id, lock=True)
+        if await done_before(tx, key, who, 200, str(who.account_id)):
+            return account
         require_version(match, account.version)
         changes = {"language": body.language}
         return await handlers.change_account(tx, account, changes, now=datetime.now(UTC))
@@ -195,7 +202,7 @@ async def change_own_password(body: PasswordChange, who: SignedIn, here: Here, k
     async with parts.passwords.turn():
         new_hash = await parts.passwords.hash(body.new_password)
         fits = await parts.passwords.fits(body.current_password, account.password_hash or None)
-    call = sealed(parts, key, who)
+    call = sealed(parts, key).of(who)
 
     async def work(tx: AsyncConnection) -> None:
         if await claim(tx, call, 204, str(who.account_id)) is not None:
@@ -223,15 +230,19 @@ async def change_account(
     body: AccountChange,
     who: Manager,
     here: Here,
+    key: KeyedIfSent,
     match: IfMatch,
     wait: Wait,
     response: Response,
 ) -> ShownAccount:
     """Change role, stores, card, language or password, or switch the account off or on."""
     changes = await _changes(body, here.parts)
+    hidden = None if key is None else sealed(here.parts, key)
 
     async def work(tx: AsyncConnection) -> Account:
         before = await account_or_404(tx, id, lock=True)
+        if await done_before(tx, hidden, who, 200, str(id)):
+            return before
         require_version(match, before.version)
         return await handlers.change_account(tx, before, changes, now=datetime.now(UTC))
 

@@ -94,9 +94,9 @@ class Api:
         """Does something once: the same key never does it twice."""
         return (await self.ask("POST", path, body=body, key=key, wait_seconds=wait_seconds)).body
 
-    async def patch(self, path: str, body: Json, etag: str) -> Any:
-        """Changes what still is as it was read."""
-        return (await self.ask("PATCH", path, body=body, etag=etag)).body
+    async def patch(self, path: str, body: Json, etag: str, key: str | None) -> Any:
+        """Changes what still is as it was read, and with a key the same change only once."""
+        return (await self.ask("PATCH", path, body=body, etag=etag, key=key)).body
 
     async def ask(
         self,

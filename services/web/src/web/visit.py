@@ -174,6 +174,11 @@ def new_key() -> str:
     return str(uuid7())
 
 
+def sent_key(form: FormData) -> str:
+    """The key with which the form was rendered; empty when it has none."""
+    return str(form.get("key", ""))
+
+
 def see_other(path: str) -> RedirectResponse:
     """To the page that shows what was done, so that a reload does not do it again."""
     return RedirectResponse(path, status_code=303)

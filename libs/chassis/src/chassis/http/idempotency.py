@@ -62,26 +62,33 @@ def fingerprint(*parts: bytes) -> bytes:
     return digest.digest()
 
 
-async def keyed(
-    request: Request,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            description="Any text of your own; the same key repeats nothing.", max_length=KEY_MAX
-        ),
-    ] = None,
-) -> Key:
-    """The key of a POST; 400 without one."""
+KeyHeader = Annotated[
+    str | None,
+    Header(description="Any text of your own; the same key repeats nothing.", max_length=KEY_MAX),
+]
+
+
+async def keyed_if_sent(request: Request, idempotency_key: KeyHeader = None) -> Key | None:
+    """The key of a PATCH or DELETE, which may have one; it then counts before If-Match."""
     if idempotency_key is None or not idempotency_key.strip():
-        raise KeyMissing(
-            "Send an Idempotency-Key header: any text of your own, new for each new request."
-        )
+        return None
     body = await request.body()
     what = fingerprint(request.method.encode(), request.url.path.encode(), body)
     return Key(idempotency_key.strip(), what)
 
 
+async def keyed(request: Request, idempotency_key: KeyHeader = None) -> Key:
+    """The key of a POST; 400 without one."""
+    key = await keyed_if_sent(request, idempotency_key)
+    if key is None:
+        raise KeyMissing(
+            "Send an Idempotency-Key header: any text of your own, new for each new request."
+        )
+    return key
+
+
 Keyed = Annotated[Key, Depends(keyed)]
+KeyedIfSent = Annotated[Key | None, Depends(keyed_if_sent)]
 
 # Taken for the transaction: a second request with the key is told so instead of waiting.
 TRY_LOCK = sa.text("""
@@ -172,6 +179,17 @@ async def claim(tx: AsyncConnection, call: Call, status: int, subject: str) -> K
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+async def done_before(
+    tx: AsyncConnection, key: Key | None, who: Principal, status: int, subject: str
+) -> bool:
+    """Whether the caller's key was used for this very change already; without a key, never.
+
+    A new key is claimed. So the same change sent again, because the first answer was lost, is not
+    refused for the version or the row that it has itself changed.
+    """
+    return key is not None and await claim(tx, key.of(who), status, subject) is not None
 
 
 async def recall(tx: AsyncConnection, call: Call) -> Kept | None:

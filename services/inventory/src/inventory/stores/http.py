@@ -6,7 +6,7 @@ from uuid import UUID
 from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version, set_etag
 from chassis.http.fields import Body, Code, Text
-from chassis.http.idempotency import Keyed, claim
+from chassis.http.idempotency import Keyed, KeyedIfSent, claim, done_before
 from chassis.http.pages import Cursor, Limit, Page, page_of
 from chassis.http.problems import NotFound
 from chassis.ids import uuid7
@@ -145,19 +145,27 @@ async def change_store(
     body: StoreChanges,
     who: Writer,
     here: Here,
+    key: KeyedIfSent,
     if_match: IfMatch,
     response: Response,
 ) -> StoreAnswer:
     """Changes the store's name and how it holds goods."""
     who.require_store(store_id, "The store")
     changes: dict[str, Any] = body.model_dump(exclude_none=True)
-    changed = await here.db.run(
-        lambda tx: handlers.change_store(
-            tx, store_id, changes, lambda version: require_version(if_match, version)
-        )
-    )
-    if changed is None:
-        raise NotFound("The store was not found: check the id.")
+
+    def check(version: int) -> None:
+        require_version(if_match, version)
+
+    async def do(tx: AsyncConnection) -> domain.Store:
+        if await done_before(tx, key, who, 200, str(store_id)):
+            changed = await store.read_store(tx, store_id)
+        else:
+            changed = await handlers.change_store(tx, store_id, changes, check)
+        if changed is None:
+            raise NotFound("The store was not found: check the id.")
+        return changed
+
+    changed = await here.db.run(do)
     set_etag(response, changed.version)
     return show_store(changed)
 

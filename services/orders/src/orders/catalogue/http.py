@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version, set_etag
 from chassis.http.fields import Body, Code, Currency, Exact, Figure, LongText, Text, UnitPrice
-from chassis.http.idempotency import Keyed, claim
+from chassis.http.idempotency import Keyed, KeyedIfSent, claim, done_before
 from chassis.http.pages import BadCursor, Cursor, Limit, Page, after, page_of
 from chassis.http.problems import NotFound
 from chassis.runtime import Here
@@ -122,23 +122,27 @@ async def change_item(
     body: ItemChange,
     who: Annotated[Principal, allow(Right.ITEMS_WRITE)],
     here: Here,
+    key: KeyedIfSent,
     expected: IfMatch,
     response: Response,
 ) -> ItemAnswer:
     """Change an item; orders taken before keep the price that they were agreed at."""
     who.require_whole_chain()
-    item = await here.db.run(
-        lambda tx: handlers.change_item(
-            tx,
-            sku,
-            lambda item: require_version(expected, item.version),
-            body.name,
-            body.barcodes,
-            body.tax_rate,
-            body.price,
-        )
-    )
-    if item is None:
-        raise NotFound(NOT_FOUND)
+
+    def check(item: Item) -> None:
+        require_version(expected, item.version)
+
+    async def work(tx: AsyncConnection) -> Item:
+        if await done_before(tx, key, who, 200, sku):
+            item = await store.find(tx, sku)
+        else:
+            item = await handlers.change_item(
+                tx, sku, check, body.name, body.barcodes, body.tax_rate, body.price
+            )
+        if item is None:
+            raise NotFound(NOT_FOUND)  # Inside, so that the key is not kept.
+        return item
+
+    item = await here.db.run(work)
     set_etag(response, item.version)
     return show(item)

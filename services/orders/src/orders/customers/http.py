@@ -6,7 +6,7 @@ from uuid import UUID
 from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version, set_etag
 from chassis.http.fields import Body, Code, LongText, Text
-from chassis.http.idempotency import Keyed, claim
+from chassis.http.idempotency import Keyed, KeyedIfSent, claim, done_before
 from chassis.http.pages import BadCursor, Cursor, Limit, Page, after, page_of
 from chassis.http.problems import NotFound
 from chassis.ids import uuid7
@@ -133,16 +133,23 @@ async def change_customer(
     body: CustomerChange,
     who: Annotated[Principal, allow(Right.CUSTOMERS_WRITE)],
     here: Here,
+    key: KeyedIfSent,
     expected: IfMatch,
     response: Response,
 ) -> CustomerAnswer:
     """Change a customer's card."""
     changes = body.model_dump(exclude_unset=True)
-    customer = await here.db.run(
-        lambda tx: handlers.change_customer(tx, id, _checked(expected), changes)
-    )
-    if customer is None:
-        raise NotFound(NOT_FOUND)
+
+    async def work(tx: AsyncConnection) -> Customer:
+        if await done_before(tx, key, who, 200, str(id)):
+            customer = await store.find(tx, id)
+        else:
+            customer = await handlers.change_customer(tx, id, _checked(expected), changes)
+        if customer is None or customer.erased:
+            raise NotFound(NOT_FOUND)  # Inside, so that the key is not kept.
+        return customer
+
+    customer = await here.db.run(work)
     set_etag(response, customer.version)
     return show(customer)
 
@@ -152,8 +159,15 @@ async def erase_customer(
     id: UUID,
     who: Annotated[Principal, allow(Right.CUSTOMERS_ERASE)],
     here: Here,
+    key: KeyedIfSent,
     expected: IfMatch,
 ) -> None:
     """Erase who the customer was, everywhere. The orders stay, without a name."""
-    if not await here.db.run(lambda tx: handlers.erase_customer(tx, id, _checked(expected))):
-        raise NotFound(NOT_FOUND)
+
+    async def work(tx: AsyncConnection) -> None:
+        if await done_before(tx, key, who, 204, str(id)):
+            return
+        if not await handlers.erase_customer(tx, id, _checked(expected)):
+            raise NotFound(NOT_FOUND)
+
+    await here.db.run(work)

@@ -5,11 +5,13 @@ from typing import Annotated, Literal
 from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version, set_etag
 from chassis.http.fields import Body, Exact, Figure
+from chassis.http.idempotency import KeyedIfSent, done_before
 from chassis.runtime import Here
 from contracts.identity import Right
 from contracts.orders import Channel
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orders.order_settings import handlers, store
 from orders.order_settings.domain import OrderSettings
@@ -50,18 +52,22 @@ async def change_settings(
     body: SettingsChange,
     who: Annotated[Principal, allow(Right.SETTINGS_WRITE)],
     here: Here,
+    key: KeyedIfSent,
     expected: IfMatch,
     response: Response,
 ) -> SettingsAnswer:
     """Change them for orders from now on, in every store."""
     who.require_whole_chain()
-    settings = await here.db.run(
-        lambda tx: handlers.change_settings(
-            tx,
-            lambda settings: require_version(expected, settings.version),
-            body.prepayment_percent,
-            {str(channel): status for channel, status in body.first_status.items()},
-        )
-    )
+    first_status = {str(channel): status for channel, status in body.first_status.items()}
+
+    def check(settings: OrderSettings) -> None:
+        require_version(expected, settings.version)
+
+    async def work(tx: AsyncConnection) -> OrderSettings:
+        if await done_before(tx, key, who, 200, "order-settings"):
+            return await store.read(tx)
+        return await handlers.change_settings(tx, check, body.prepayment_percent, first_status)
+
+    settings = await here.db.run(work)
     set_etag(response, settings.version)
     return show(settings)

@@ -8,9 +8,9 @@ from uuid import UUID
 from chassis.gather import Gatherer
 from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version
-from chassis.http.idempotency import Call, Kept, Key, Keyed, claim
+from chassis.http.idempotency import Call, Kept, Key, Keyed, KeyedIfSent, done_before
 from chassis.http.problems import NotFound
-from chassis.http.waiting import Wait, once_known
+from chassis.http.waiting import Wait, once_known, wait_until
 from chassis.ids import uuid7
 from chassis.runtime import Here, Runtime
 from contracts.identity import Right
@@ -80,7 +80,7 @@ async def until_decided(here: Runtime, ids: Sequence[UUID], wait: float | None) 
             return await store.all_decided(tx, ids) or None
 
     if wait and ids:
-        await here.db.wait_until([str(id) for id in ids], probe, wait)
+        await wait_until(here.db, [str(id) for id in ids], probe, wait)
 
 
 async def show_outcomes(
@@ -116,7 +116,13 @@ async def place_order(body: OrderBody, who: Taker, here: Here, key: Keyed, wait:
 
 @router.patch("/orders/{id}/lines/{line_id}", response_model=OrderShown)
 async def change_line(
-    id: UUID, line_id: UUID, body: LineChangeBody, who: Taker, here: Here, expected: IfMatch
+    id: UUID,
+    line_id: UUID,
+    body: LineChangeBody,
+    who: Taker,
+    here: Here,
+    key: KeyedIfSent,
+    expected: IfMatch,
 ) -> Response:
     """Change a line's quantity or price; quantity 0 takes the line back."""
     now = datetime.now(UTC)
@@ -125,7 +131,7 @@ async def change_line(
         require_version(expected, order.edition)
         return actions.change_line(order, line_id, body.quantity, body.unit_price, who.name, now)
 
-    return answer(await _act(here, id, who, action))
+    return answer(await _act(here, id, who, action, key))
 
 
 @router.post("/orders/{id}/agree", response_model=OrderShown)
@@ -182,6 +188,7 @@ async def erase_customer_name(
     id: UUID,
     who: Annotated[Principal, allow(Right.CUSTOMERS_ERASE)],
     here: Here,
+    key: KeyedIfSent,
     expected: IfMatch,
 ) -> None:
     """Erase the name that was typed into an order, everywhere. The order stays, without it."""
@@ -190,8 +197,13 @@ async def erase_customer_name(
         who.require_store(order.store_id, "The order")
         require_version(expected, order.edition)
 
-    if not await here.db.run(lambda tx: handlers.erase_customer_name(tx, id, check)):
-        raise NotFound("The order was not found, or no name was typed into it: check the id.")
+    async def work(tx: AsyncConnection) -> None:
+        if await done_before(tx, key, who, 204, str(id)):
+            return
+        if not await handlers.erase_customer_name(tx, id, check):
+            raise NotFound("The order was not found, or no name was typed into it: check the id.")
+
+    await here.db.run(work)
 
 
 async def _act(
@@ -199,7 +211,7 @@ async def _act(
     id: UUID,
     who: Principal,
     action: Callable[[Order], Happening | None],
-    key: Key | None = None,
+    key: Key | None,
 ) -> OrderShown:
     """Do it once in the caller's stores, and show the order after it."""
 
@@ -208,7 +220,7 @@ async def _act(
         return action(order)
 
     async def work(tx: AsyncConnection) -> None:
-        if key is not None and await claim(tx, key.of(who), 200, str(id)) is not None:
+        if await done_before(tx, key, who, 200, str(id)):
             return
         if await handlers.act(tx, id, checked) is None:
             raise NotFound(NOT_FOUND)  # Inside, so that the key is not kept.

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from web.api import ApiProblem
 from web.language import LANGUAGES
-from web.visit import Visit, needs, new_key, see_other
+from web.visit import Visit, needs, new_key, see_other, sent_key
 
 router = APIRouter(include_in_schema=False)
 Reader = Annotated[Visit, Depends(needs(Right.CUSTOMERS_READ))]
@@ -56,11 +56,11 @@ async def add(visit: Writer) -> Response:
     if body.get("language") not in LANGUAGES:
         body.pop("language", None)
     try:
-        made = await visit.api.post("/customers", body, str(form.get("key", "")))
+        made = await visit.api.post("/customers", body, sent_key(form))
     except ApiProblem as problem:
         if problem.status in (401, 403):
             raise
-        return await _list(visit, problem=problem, typed=typed, key=str(form.get("key", "")))
+        return await _list(visit, problem=problem, typed=typed, key=sent_key(form))
     return see_other(f"/customers/{made['id']}?said=customer")
 
 

@@ -13,7 +13,7 @@ from web.api import ApiProblem
 from web.jsons import Json
 from web.language import typed_number
 from web.pages.order import show
-from web.visit import Visit, needs, see_other
+from web.visit import Visit, needs, see_other, sent_key
 
 router = APIRouter(include_in_schema=False)
 WAIT_SECONDS = 5
@@ -58,10 +58,6 @@ async def do(visit: Visit, order_id: UUID, step: str, tab: str, work: Step) -> R
     return see_other(f"/orders/{order_id}{path}{separator}said={said}")
 
 
-def _key(form: FormData) -> str:
-    return str(form.get("key", ""))
-
-
 def _text(form: FormData, name: str) -> str:
     return str(form.get(name, "")).strip()
 
@@ -73,7 +69,7 @@ def _verb(right: Right, verb: str) -> None:
             if reason := _text(form, "reason"):
                 body["reason"] = reason
             await visit.api.post(
-                f"/orders/{order_id}/{verb}", body, _key(form), wait_seconds=WAIT_SECONDS
+                f"/orders/{order_id}/{verb}", body, sent_key(form), wait_seconds=WAIT_SECONDS
             )
             return VERBS[verb], ""
 
@@ -102,7 +98,7 @@ async def pay(visit: Till, order_id: UUID) -> Response:
         }
         if document := _text(form, "document_id"):
             body["document_id"] = document
-        await visit.api.post("/payments", body, _key(form), wait_seconds=WAIT_SECONDS)
+        await visit.api.post("/payments", body, sent_key(form), wait_seconds=WAIT_SECONDS)
         return "paid", "/money"
 
     return await do(visit, order_id, "pay", "money", work)
@@ -114,7 +110,7 @@ async def cancel_payment(visit: Returner, order_id: UUID, payment_id: UUID) -> R
 
     async def work(form: FormData) -> tuple[str, str]:
         await visit.api.post(
-            f"/payments/{payment_id}/cancel", {"reason": _text(form, "reason")}, _key(form)
+            f"/payments/{payment_id}/cancel", {"reason": _text(form, "reason")}, sent_key(form)
         )
         return "payment_cancelled", "/money"
 
@@ -132,7 +128,7 @@ async def refund(visit: Returner, order_id: UUID) -> Response:
             "method": _text(form, "method") or "cash",
             "store_id": _text(form, "store_id"),
         }
-        await visit.api.post("/refunds", body, _key(form), wait_seconds=WAIT_SECONDS)
+        await visit.api.post("/refunds", body, sent_key(form), wait_seconds=WAIT_SECONDS)
         return "refunded", "/money"
 
     return await do(visit, order_id, "refund", "money", work)
@@ -146,7 +142,7 @@ async def issue(visit: Till, order_id: UUID) -> Response:
         body: Json = {"order_id": str(order_id), "kind": _text(form, "kind") or "invoice"}
         if (amount := _text(form, "amount")) and body["kind"] == "proforma":
             body["amount"] = typed_number(amount)
-        await visit.api.post("/documents", body, _key(form), wait_seconds=WAIT_SECONDS)
+        await visit.api.post("/documents", body, sent_key(form), wait_seconds=WAIT_SECONDS)
         return "issued", "/papers"
 
     return await do(visit, order_id, "invoice", "papers", work)
@@ -162,7 +158,7 @@ async def hand_over(visit: Shipper, order_id: UUID) -> Response:
             for name, value in form.items()
             if name.startswith("line-") and str(value).strip() not in ("", "0")
         ]
-        key = _key(form)
+        key = sent_key(form)
         shipment = await visit.api.post(
             "/shipments",
             {
@@ -199,7 +195,8 @@ async def change_line(visit: Taker, order_id: UUID, line_id: UUID) -> Response:
             if (value := _text(form, name)) and value != _text(form, f"was_{name}"):
                 body[name] = typed_number(value)
         if body:
-            await visit.api.patch(f"/orders/{order_id}/lines/{line_id}", body, _text(form, "etag"))
+            path = f"/orders/{order_id}/lines/{line_id}"
+            await visit.api.patch(path, body, _text(form, "etag"), sent_key(form))
         return "changed", ""
 
     return await do(visit, order_id, f"line-{line_id}", "lines", work)
@@ -211,7 +208,7 @@ async def extend(visit: Keeper, order_id: UUID, hold_id: UUID) -> Response:
 
     async def work(form: FormData) -> tuple[str, str]:
         until = f"{_text(form, 'until')}T23:59:59Z"
-        await visit.api.post(f"/holds/{hold_id}/extend", {"until": until}, _key(form))
+        await visit.api.post(f"/holds/{hold_id}/extend", {"until": until}, sent_key(form))
         return "extended", ""
 
     return await do(visit, order_id, f"hold-{hold_id}", "lines", work)
@@ -222,7 +219,7 @@ async def put_back(visit: Keeper, order_id: UUID, hold_id: UUID) -> Response:
     """Returns the goods to stock; the line waits again."""
 
     async def work(form: FormData) -> tuple[str, str]:
-        await visit.api.post(f"/holds/{hold_id}/put-back", {}, _key(form))
+        await visit.api.post(f"/holds/{hold_id}/put-back", {}, sent_key(form))
         return "put_back", ""
 
     return await do(visit, order_id, f"hold-{hold_id}", "lines", work)
@@ -234,7 +231,7 @@ async def reprint(visit: Printer, order_id: UUID) -> Response:
 
     async def work(form: FormData) -> tuple[str, str]:
         body = {"order_id": str(order_id), "reprint": True}
-        await visit.api.post("/print-jobs", body, _key(form))
+        await visit.api.post("/print-jobs", body, sent_key(form))
         return "printed", "/papers"
 
     return await do(visit, order_id, "reprint", "papers", work)

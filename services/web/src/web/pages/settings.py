@@ -11,7 +11,7 @@ from web import words
 from web.api import ApiProblem
 from web.jsons import Json
 from web.language import typed_number
-from web.visit import Visit, needs, see_other
+from web.visit import Visit, needs, see_other, sent_key
 
 router = APIRouter(include_in_schema=False)
 Manager = Annotated[Visit, Depends(needs(Right.SETTINGS_WRITE))]
@@ -62,7 +62,7 @@ async def change_orders(visit: Manager) -> Response:
         },
     }
     try:
-        await visit.api.patch("/order-settings", body, str(form.get("etag", "")))
+        await visit.api.patch("/order-settings", body, str(form.get("etag", "")), sent_key(form))
     except ApiProblem as problem:
         if problem.status in (401, 403):
             raise
@@ -78,7 +78,8 @@ async def change_store(visit: StoreManager, store_id: UUID) -> Response:
     if str(body.get("hold_days", "")).isdigit():
         body["hold_days"] = int(body["hold_days"])
     try:
-        await visit.api.patch(f"/stores/{store_id}", body, await _etag(visit, store_id))
+        etag = await _etag(visit, store_id)
+        await visit.api.patch(f"/stores/{store_id}", body, etag, sent_key(form))
     except ApiProblem as problem:
         if problem.status in (401, 403, 404):
             raise

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from web.api import ApiProblem
 from web.jsons import Json
 from web.readiness import ask_all
-from web.visit import Visit, needs, new_key, see_other
+from web.visit import Visit, needs, new_key, see_other, sent_key
 
 router = APIRouter(include_in_schema=False)
 Operator = Annotated[Visit, Depends(needs(Right.SYSTEM_OPERATE))]
@@ -62,9 +62,7 @@ async def replay(visit: Operator, service: str, record_id: str) -> Response:
     if not known or not record_id.replace("-", "").isalnum():
         raise ApiProblem(404, visit.say("There is no such page."), "")
     try:
-        await visit.api.post(
-            f"/system/{service}/parked/{record_id}/replay", {}, str(form.get("key", ""))
-        )
+        await visit.api.post(f"/system/{service}/parked/{record_id}/replay", {}, sent_key(form))
     except ApiProblem as problem:
         if problem.status in (401, 403, 404):
             raise
