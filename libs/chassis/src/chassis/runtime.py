@@ -1,5 +1,6 @@
 """What a running service has at hand; edges get it as a dependency."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -9,8 +10,10 @@ from fastapi import Depends, Request
 
 from chassis.bus import Bus
 from chassis.consumer import Consumer
-from chassis.database import Database
+from chassis.database import Database, is_transient
 from chassis.settings import Settings
+
+ANSWER_S = 2.0  # Less than whoever asks for readiness waits for it.
 
 
 @dataclass(slots=True)
@@ -24,16 +27,27 @@ class Runtime:
     parts: Any = field(default=None)
 
     async def problems(self) -> dict[str, str]:
-        """What keeps the service from being ready; empty when it is."""
-        found: dict[str, str] = {}
-        if self.bus is not None and not self.bus.ready:
-            found["kafka"] = "not connected yet"
+        """What keeps the service from being ready; empty when it is. Asked anew each time."""
+        kafka, database = await asyncio.gather(self._kafka_problem(), self._database_problem())
+        answers = {"kafka": kafka, "database": database}
+        return {name: answer for name, answer in answers.items() if answer is not None}
+
+    async def _kafka_problem(self) -> str | None:
+        if self.bus is None:
+            return None
+        if not self.bus.ready:
+            return "not connected yet"
+        return None if await self.bus.broker.ping(ANSWER_S) else "does not answer"
+
+    async def _database_problem(self) -> str | None:
         try:
-            async with self.db.reading() as tx:
+            async with asyncio.timeout(ANSWER_S), self.db.reading() as tx:
                 await tx.execute(sa.text("SELECT 1 FROM outbox LIMIT 1"))
-        except (sa.exc.SQLAlchemyError, OSError) as error:
-            found["database"] = type(error).__name__
-        return found
+        except Exception as error:
+            if not isinstance(error, sa.exc.SQLAlchemyError) and not is_transient(error):
+                raise
+            return type(error).__name__
+        return None
 
 
 async def runtime_of(request: Request) -> Runtime:
