@@ -32,6 +32,7 @@ Timer = Callable[[Runtime], Coroutine[Any, Any, None]]
 class Service:
     """Everything that a service is made of.
 
+    routers: tried one after the other, so the one that is asked most stands first.
     refusals: the domain's exceptions and the HTTP status that each means.
     timers: coroutine functions that run for ever in the worker role, started again when they fail.
     linger_s: how long facts may gather before the next batch of them is fetched: a batch of ten
@@ -71,10 +72,10 @@ class Service:
 
         app = create_app(self.name, self.title, settings, lifespan, self.refusals)
         app.state.verifier = verifier or Verifier(settings.jwks_url)
-        app.include_router(system.operations(self.name))
         if settings.plays("http"):
             for router in self.routers:
                 app.include_router(router, prefix="/api/v1")
+        app.include_router(system.operations(self.name))
         refuse_undeclared(app)
         return app
 

@@ -56,11 +56,11 @@ service = Service(
     "orders",
     Settings,
     routers=(
+        orders_http.router,
+        lists_http.router,
         catalogue_http.router,
         customers_http.router,
         settings_http.router,
-        orders_http.router,
-        lists_http.router,
     ),
     subscriptions=[*stores_subscribers.subscriptions.all, *subscribers.subscriptions.all],
     refusals={
