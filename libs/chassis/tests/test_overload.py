@@ -90,7 +90,7 @@ async def test_when_many_wait_one_more_does_not(db: Database) -> None:
         begun.release()
         return over or None
 
-    async def not_yet() -> None:
+    async def not_yet() -> bool | None:
         return None
 
     sitting = [
