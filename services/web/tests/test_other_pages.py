@@ -80,11 +80,14 @@ async def test_settings_change_with_the_version_that_was_read(
     page = (await client.get("/settings")).text
     form = {
         "csrf": form_token(page),
+        "key": "once",
         "etag": '"7"',
         "prepayment_percent": "30",
         "first-site": "agreed",
     }
     assert (await client.post("/settings/orders", data=form)).status_code == 303
+    assert 'name="key"' in page
+    assert "once" in [headers.get("idempotency-key") for *_, headers in chain.asked]
     assert chain.settings["prepayment_percent"] == "30"
     assert chain.settings["first_status"] == {"site": "agreed"}
     wrong = await client.post("/settings/orders", data=form | {"prepayment_percent": "130"})

@@ -11,7 +11,7 @@ from web import words
 from web.api import ApiProblem
 from web.jsons import Json
 from web.language import typed_number
-from web.visit import Visit, needs, see_other, sent_key
+from web.visit import Visit, needs, new_key, see_other, sent_key
 
 router = APIRouter(include_in_schema=False)
 Manager = Annotated[Visit, Depends(needs(Right.SETTINGS_WRITE))]
@@ -34,6 +34,7 @@ async def _show(
         status=problem.status if problem else 200,
         order_settings=order_settings.body,
         etag=order_settings.etag,
+        new_key=new_key,
         first_statuses=FIRST_STATUSES,
         places=places,
         problem=problem,
