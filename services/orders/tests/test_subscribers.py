@@ -146,6 +146,19 @@ async def test_a_shipments_outcome_leaves_nothing_open(shop: Bench) -> None:
         assert (await tx.exec_driver_sql("SELECT 1 FROM order_postings")).first() is None
 
 
+async def test_a_hand_over_said_again_counts_once(shop: Bench) -> None:
+    """A restored shipping says the same shipment under new versions: nothing moves twice."""
+    order, id = await take(shop), uuid7()
+    fact = shipped(order, "2", "400", shipment_id=id)
+    await shop.deliver(posting(order, id), fact)
+    before, facts = await see(shop, order), len(await shop.said())
+    await shop.deliver(posting(order, id), fact)
+    assert await see(shop, order) == before
+    assert len(await shop.said()) == facts
+    closed = await shop.http.post(f"/orders/{order['id']}/close", json={"reason": "enough"})
+    assert closed.status_code == 200, closed.text  # Nothing is being handed over.
+
+
 async def test_a_fact_about_no_order_is_parked(shop: Bench) -> None:
     """Nobody else makes orders: such a fact waits for an operator, others go on."""
     order = await take(shop)

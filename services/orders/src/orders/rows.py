@@ -1,6 +1,7 @@
 """Many rows in one statement: a table's columns as `unnest` of arrays."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,6 +44,11 @@ class Rows:
         """`column = u.column` for all but the keys, for UPDATE."""
         return ", ".join(f"{name} = u.{name}" for name in self.types if name not in keys)
 
-    def binds(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-        """The arrays of these rows."""
-        return {f"{self.prefix}_{name}": [row[name] for row in rows] for name in self.types}
+    def binds(self, things: Sequence[Any], **given: list[Any]) -> dict[str, list[Any]]:
+        """The arrays, a row a thing: each column as given, else the attribute of its name."""
+        return {
+            f"{self.prefix}_{name}": given[name]
+            if name in given
+            else list(map(attrgetter(name), things))
+            for name in self.types
+        }

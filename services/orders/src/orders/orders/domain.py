@@ -126,6 +126,7 @@ class Order:
     shipped_unpaid: bool = False
     paid_unshipped: bool = False
     posting: set[UUID] = field(default_factory=set)  # Shipments whose outcome is not known yet.
+    handed_over: set[UUID] = field(default_factory=set)  # Shipments that counted.
 
     @property
     def worth(self) -> Decimal:

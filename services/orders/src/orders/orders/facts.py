@@ -34,6 +34,11 @@ class HoldsTold:
     lines: Sequence[HeldLine]
     at: datetime
 
+    @property
+    def line_ids(self) -> set[UUID]:
+        """The lines that may differ after it."""
+        return {line.line_id for line in self.lines}
+
 
 @dataclass(frozen=True, slots=True)
 class AccountTold:
@@ -46,6 +51,11 @@ class AccountTold:
     by: str
     at: datetime
     payment: Payment | None = None
+
+    @property
+    def line_ids(self) -> set[UUID]:
+        """Money moves no line."""
+        return set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,11 @@ class ShipmentTold:
     parts: Sequence[PartShipped] | None
     by: str
     at: datetime
+
+    @property
+    def line_ids(self) -> set[UUID]:
+        """The lines of which a part went."""
+        return {part.line_id for part in self.parts or ()}
 
 
 Told = HoldsTold | AccountTold | ShipmentTold
@@ -116,13 +131,16 @@ def hear_of_account(order: Order, told: AccountTold) -> list[Happening]:
 
 
 def hear_of_shipment(order: Order, told: ShipmentTold) -> list[Happening]:
-    """Goods are being handed over, were, or were not."""
+    """Goods are being handed over, were, or were not; what was handed over counts once."""
+    if told.shipment_id in order.handed_over:
+        return []  # A restored shipping says it again, under a new version.
     if told.parts is None:
         order.posting.add(told.shipment_id)
         return []
     order.posting.discard(told.shipment_id)
     if not told.parts:
         return []
+    order.handed_over.add(told.shipment_id)
     lines = {line.id: line for line in order.lines}
     outgrown = False
     for part in told.parts:

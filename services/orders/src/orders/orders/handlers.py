@@ -164,14 +164,13 @@ Action = Callable[[Order], Happening | None]
 
 async def act(tx: AsyncConnection, id: UUID, action: Action) -> Order | None:
     """Do something to one order and say so; None when there is no such order."""
-    order = (await store.load(tx, [id], lock=True)).get(id)
+    order = (await store.lock(tx, [id])).get(id)
     if order is None:
         return None
     happening = action(order)
     if happening is not None:
         said, history = _report(order, [happening], None)
-        await store.save(tx, [order], history)
-        await outbox.say(tx, said)
+        await store.save(tx, [order], [(order, line) for line in order.lines], history, said)
     return order
 
 
@@ -182,7 +181,7 @@ async def erase_customer_name(
 
     `check` sees the order under its lock. False: no such order, or no name in it.
     """
-    order = (await store.load(tx, [id], lock=True)).get(id)
+    order = (await store.lock(tx, [id])).get(id)
     if order is None:
         return False
     check(order)
@@ -196,19 +195,23 @@ async def erase_customer_name(
 
 async def hear_news(tx: AsyncConnection, news: Sequence[tuple[UUID, Told, str | None]]) -> None:
     """Take in what other services said of orders: (order, what, its trace), in their order."""
-    orders = await store.load(tx, {id for id, _, _ in news}, lock=True)
+    shipments = {(id, told.shipment_id) for id, told, _ in news if isinstance(told, ShipmentTold)}
+    orders = await store.lock(tx, {id for id, _, _ in news}, shipments=bool(shipments))
     said: list[Said] = []
     history: list[store.Entry] = []
+    lines: set[UUID] = set()
     for id, told, trace in news:
         if id not in orders:
             raise UnknownOrder(f"{id} is no order of ours")
         more, rows = _report(orders[id], hear(orders[id], told), trace)
         said += more
         history += rows
+        lines |= told.line_ids
     changed = {id for id, told, _ in news if not isinstance(told, ShipmentTold) or told.parts}
-    await store.save(tx, [order for id, order in orders.items() if id in changed], history)
-    await store.save_postings(tx, *_postings(news))
-    await outbox.say(tx, said)
+    kept = [order for id, order in orders.items() if id in changed]
+    named = [(order, line) for order in kept for line in order.lines if line.id in lines]
+    await store.save(tx, kept, named, history, said)
+    await store.save_shipments(tx, orders, shipments)
 
 
 class UnknownOrder(Exception):
@@ -233,24 +236,7 @@ def _report(
     history: list[store.Entry] = []
     for happening in happenings:
         order.version += 1
-        history.append(store.history_row(order, happening))
+        history.append(store.entry_of(order, happening))
         said.append(Said(messages.fact_of(order, happening), order.version, trace=trace))
         said += [Said(command, trace=trace) for command in process.commands(order, happening)]
     return said, history
-
-
-def _postings(
-    news: Sequence[tuple[UUID, Told, str | None]],
-) -> tuple[list[tuple[UUID, UUID]], list[tuple[UUID, UUID]]]:
-    """Which shipments (order, shipment) begin to be posted, and which end, in this batch."""
-    begun: dict[tuple[UUID, UUID], None] = {}
-    ended: list[tuple[UUID, UUID]] = []
-    for id, told, _ in news:
-        if isinstance(told, ShipmentTold):
-            pair = (id, told.shipment_id)
-            if told.parts is None:
-                begun[pair] = None
-            else:
-                begun.pop(pair, None)
-                ended.append(pair)
-    return list(begun), ended

@@ -137,10 +137,8 @@ async def references(
 
 async def place(tx: AsyncConnection, placed: Sequence[NewOrder], status: int) -> set[UUID]:
     """Write all of it in one statement; the ids of the orders whose keys were new."""
-    rows = [store.order_row(one.order) for one in placed]
-    lines = [store.line_row(one.order, line) for one in placed for line in one.order.lines]
-    history = [store.history_row(one.order, one.happening) for one in placed]
-    items = [_item_row(one.order, item) for one in placed for item in one.new_items]
+    lines = [(one.order, line) for one in placed for line in one.order.lines]
+    items = [(one.order, item) for one in placed for item in one.new_items]
     written = await tx.execute(
         PLACE,
         {
@@ -149,10 +147,14 @@ async def place(tx: AsyncConnection, placed: Sequence[NewOrder], status: int) ->
             "keys": [one.key for one in placed],
             "fingerprints": [one.fingerprint for one in placed],
             "subjects": [str(one.order.id) for one in placed],
-            **store.ORDERS_IN.binds(rows),
-            **store.LINES_IN.binds(lines),
-            **store.HISTORY_IN.binds(history),
-            **ITEMS_IN.binds(items),
+            **store.new_order_binds([one.order for one in placed]),
+            **store.line_binds(store.LINES_IN, lines),
+            **store.HISTORY_IN.binds([store.entry_of(one.order, one.happening) for one in placed]),
+            **ITEMS_IN.binds(
+                [item for _, item in items],
+                order_id=[order.id for order, _ in items],
+                words=[lexemes(item.sku, item.name) for _, item in items],
+            ),
             **outbox.columns([said for one in placed for said in one.said]),
             "said_of": [one.order.id for one in placed for _ in one.said],
         },
@@ -183,16 +185,3 @@ async def keep_key(
             "subject": str(id),
         },
     )
-
-
-def _item_row(order: Order, item: Item) -> dict[str, Any]:
-    return {
-        "order_id": order.id,
-        "sku": item.sku,
-        "name": item.name,
-        "unit": item.unit,
-        "currency": item.currency,
-        "words": lexemes(item.sku, item.name),
-        "price": item.price,
-        "tax_rate": item.tax_rate,
-    }

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from chassis import outbox
+from chassis.outbox import Said
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +22,11 @@ from orders.words import lexemes
 
 def _column(name: str, type: Any, **more: Any) -> "sa.Column[Any]":
     return sa.Column(name, type, **{"nullable": False, **more})
+
+
+def _later(name: str, type: Any, first: str) -> "sa.Column[Any]":
+    """A column that is the same for every new order: the table knows it, no row carries it."""
+    return _column(name, type, server_default=sa.text(first))
 
 
 TIME = sa.DateTime(timezone=True)
@@ -46,26 +53,26 @@ orders = sa.Table(
     _column("terms", JSONB),
     _column("request", sa.LargeBinary, nullable=True),
     _column("agreed", sa.Boolean),
-    _column("cancelled", sa.Boolean),
-    _column("closed", sa.Boolean),
-    _column("marked", sa.Boolean),
+    _later("cancelled", sa.Boolean, "false"),
+    _later("closed", sa.Boolean, "false"),
+    _later("marked", sa.Boolean, "false"),
     _column("revision", sa.Integer),
     _column("asked_revision", sa.Integer),
-    _column("decided_revision", sa.Integer),
-    _column("released", sa.Boolean),
+    _later("decided_revision", sa.Integer, "0"),
+    _later("released", sa.Boolean, "false"),
     _column("holding", sa.Boolean),
     _column("hold_asked_at", TIME, nullable=True),
     _column("undecided_since", TIME, nullable=True),
-    _column("paid", sa.Numeric),
-    _column("refunded", sa.Numeric),
-    _column("version", sa.BigInteger),
-    _column("edition", sa.BigInteger),
+    _later("paid", sa.Numeric, "0"),
+    _later("refunded", sa.Numeric, "0"),
+    _later("version", sa.BigInteger, "1"),
+    _later("edition", sa.BigInteger, "1"),
     _column("status", sa.Text),
     _column("financial_status", sa.Text),
     _column("total", sa.Numeric),
-    _column("shipped_amount", sa.Numeric),
-    _column("shipped_unpaid", sa.Boolean),
-    _column("paid_unshipped", sa.Boolean),
+    _later("shipped_amount", sa.Numeric, "0"),
+    _later("shipped_unpaid", sa.Boolean, "false"),
+    _later("paid_unshipped", sa.Boolean, "false"),
     _column("words", TSVECTOR),
     sa.Index("orders_number", "number", unique=True),
     sa.Index("orders_placed", "placed_at", "id"),
@@ -107,10 +114,10 @@ order_lines = sa.Table(
     _column("quantity", sa.Numeric),
     _column("unit_price", sa.Numeric),
     _column("amount", sa.Numeric),
-    _column("held", sa.Numeric),
-    _column("taken", sa.Numeric),
-    _column("shipped", sa.Numeric),
-    _column("shipped_amount", sa.Numeric),
+    _later("held", sa.Numeric, "0"),
+    _later("taken", sa.Numeric, "0"),
+    _later("shipped", sa.Numeric, "0"),
+    _later("shipped_amount", sa.Numeric, "0"),
 )
 order_history = sa.Table(
     "order_history",
@@ -131,6 +138,13 @@ order_postings = sa.Table(
     _column("order_id", sa.Uuid, primary_key=True),
     _column("shipment_id", sa.Uuid, primary_key=True),
 )
+# Shipments that were handed over: a restored shipping says them again, and each counts once.
+order_hand_overs = sa.Table(
+    "order_hand_overs",
+    metadata,
+    _column("order_id", sa.Uuid, primary_key=True),
+    _column("shipment_id", sa.Uuid, primary_key=True),
+)
 MUTABLE = [
     *("until", "agreed", "cancelled", "closed", "marked"),
     *("revision", "asked_revision", "decided_revision", "released", "holding"),
@@ -142,60 +156,122 @@ MUTABLE_LINE = [
     *("quantity", "unit_price", "amount"),
     *("held", "taken", "shipped", "shipped_amount"),
 ]
-ORDER_FIELDS = [f.name for f in fields(Order) if f.name not in ("lines", "posting", "terms")]
+# In the order in which a row becomes the object, which has its lines after its terms.
+ORDER_FIELDS = [f.name for f in fields(Order) if f.name not in ("lines", "posting", "handed_over")]
+TERMS_AT = ORDER_FIELDS.index("terms")
 LINE_FIELDS = [f.name for f in fields(Line)]
 
-Entry = Mapping[str, Any]  # A row of the history.
 
-ORDERS_IN = Rows("orders", orders.c)
-LINES_IN = Rows("lines", order_lines.c)
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of an order's history."""
+
+    order_id: UUID
+    version: int
+    at: datetime
+    by: str
+    what: str
+    detail: str
+    status: str
+    financial_status: str
+
+
+ORDERS_IN = Rows("orders", (c for c in orders.c if c.server_default is None))
+LINES_IN = Rows("lines", (c for c in order_lines.c if c.server_default is None))
 HISTORY_IN = Rows("history", order_history.c)
 ORDERS_NEW = Rows("orders", [orders.c.id, *(orders.c[name] for name in MUTABLE)])
 LINES_NEW = Rows(
     "lines",
     [order_lines.c.order_id, order_lines.c.id, *(order_lines.c[name] for name in MUTABLE_LINE)],
 )
-SAVE_ORDERS = sa.text(f"""
-UPDATE orders AS o SET {ORDERS_NEW.assignments(["id"])}
-FROM {ORDERS_NEW.source} WHERE o.id = u.id""")
-SAVE_LINES = sa.text(f"""
-UPDATE order_lines AS l SET {LINES_NEW.assignments(["order_id", "id"])}
-FROM {LINES_NEW.source} WHERE l.order_id = u.order_id AND l.id = u.id""")
-SAVE_HISTORY = sa.text(f"""
-INSERT INTO order_history({HISTORY_IN.names}) SELECT {HISTORY_IN.values} FROM {HISTORY_IN.source}
-ORDER BY order_id, version""")
-ORDER_COLUMNS = ", ".join(f"o.{name}" for name in [*ORDER_FIELDS, "terms"])
+SAVE = sa.text(f"""
+WITH o AS (
+  UPDATE orders AS o SET {ORDERS_NEW.assignments(["id"])}
+  FROM {ORDERS_NEW.source} WHERE o.id = u.id),
+l AS (
+  UPDATE order_lines AS l SET {LINES_NEW.assignments(["order_id", "id"])}
+  FROM {LINES_NEW.source} WHERE l.order_id = u.order_id AND l.id = u.id),
+h AS (
+  INSERT INTO order_history({HISTORY_IN.names})
+  SELECT {HISTORY_IN.values} FROM {HISTORY_IN.source} ORDER BY order_id, version)
+INSERT INTO outbox({outbox.INSERT_COLUMNS})
+SELECT event_id, topic, key, version, type, payload, CAST(headers AS jsonb)
+FROM {outbox.ROWS} ORDER BY n""")
 LOAD = f"""
-SELECT {ORDER_COLUMNS} FROM orders AS o WHERE o.id = ANY(CAST(:ids AS uuid[])) ORDER BY o.id"""
+SELECT {", ".join(f"o.{name}" for name in ORDER_FIELDS)}
+FROM orders AS o WHERE o.id = ANY(CAST(:ids AS uuid[])) ORDER BY o.id"""
+READ, LOCK = sa.text(LOAD), sa.text(f"{LOAD} FOR UPDATE OF o")
 LOAD_LINES = sa.text(f"""
 SELECT order_id, {", ".join(LINE_FIELDS)} FROM order_lines
 WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, position""")
-LOAD_POSTINGS = sa.text("""
-SELECT order_id, shipment_id FROM order_postings WHERE order_id = ANY(CAST(:ids AS uuid[]))""")
+LOAD_SHIPMENTS = sa.text("""
+SELECT order_id, shipment_id, false AS handed_over
+FROM order_postings WHERE order_id = ANY(CAST(:ids AS uuid[]))
+UNION ALL
+SELECT order_id, shipment_id, true
+FROM order_hand_overs WHERE order_id = ANY(CAST(:ids AS uuid[]))""")
+SAVE_SHIPMENTS = sa.text("""
+WITH p AS (
+  INSERT INTO order_postings(order_id, shipment_id)
+  SELECT * FROM unnest(CAST(:begun_orders AS uuid[]), CAST(:begun_shipments AS uuid[]))
+  ON CONFLICT DO NOTHING),
+e AS (
+  DELETE FROM order_postings AS p
+  USING unnest(CAST(:ended_orders AS uuid[]), CAST(:ended_shipments AS uuid[])) AS u(o, s)
+  WHERE p.order_id = u.o AND p.shipment_id = u.s)
+INSERT INTO order_hand_overs(order_id, shipment_id)
+SELECT * FROM unnest(CAST(:done_orders AS uuid[]), CAST(:done_shipments AS uuid[]))
+ON CONFLICT DO NOTHING""")
 
 
-async def load(tx: AsyncConnection, ids: Collection[UUID], lock: bool = False) -> dict[UUID, Order]:
-    """The orders of these ids, in order of the ids; locked, the caller may save them."""
-    question = sa.text(LOAD + (" FOR UPDATE OF o" if lock else ""))
-    rows = (await tx.execute(question, {"ids": list(ids)})).all()
-    found = {row.id: _order(row) for row in rows}
-    if found:
-        for row in await tx.execute(LOAD_LINES, {"ids": list(found)}):
-            values = row._asdict()
-            found[values.pop("order_id")].lines.append(Line(**values))
+async def load(tx: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Order]:
+    """The orders of these ids with their lines, to be looked at."""
+    return await _with_lines(tx, (await tx.execute(READ, {"ids": list(ids)})).all())
+
+
+async def lock(
+    tx: AsyncConnection, ids: Collection[UUID], shipments: bool = True
+) -> dict[UUID, Order]:
+    """The orders of these ids, in order of the ids; the caller may save them.
+
+    Without `shipments` the order does not know which are being posted, or were handed over.
+    """
+    found = await _with_lines(tx, (await tx.execute(LOCK, {"ids": list(ids)})).all())
+    if found and shipments:
         # After the lock, in a statement of its own: so it sees what the lock waited for.
-        for row in await tx.execute(LOAD_POSTINGS, {"ids": list(found)}):
-            found[row.order_id].posting.add(row.shipment_id)
+        for row in await tx.execute(LOAD_SHIPMENTS, {"ids": list(found)}):
+            order = found[row.order_id]
+            (order.handed_over if row.handed_over else order.posting).add(row.shipment_id)
     return found
 
 
-async def save(tx: AsyncConnection, changed: Sequence[Order], history: Sequence[Entry]) -> None:
-    """Keep orders that the caller locked, with their lines and what happened to them."""
-    rows = [{name: getattr(order, name) for name in ORDERS_NEW.types} for order in changed]
-    await tx.execute(SAVE_ORDERS, ORDERS_NEW.binds(rows))
-    lines = [line_row(order, line) for order in changed for line in order.lines]
-    await tx.execute(SAVE_LINES, LINES_NEW.binds(lines))
-    await save_history(tx, history)
+async def _with_lines(tx: AsyncConnection, rows: Sequence[Any]) -> dict[UUID, Order]:
+    found = {row[0]: _order(row) for row in rows}
+    if found:
+        for row in await tx.execute(LOAD_LINES, {"ids": list(found)}):
+            found[row[0]].lines.append(Line(*row[1:]))
+    return found
+
+
+async def save(
+    tx: AsyncConnection,
+    changed: Sequence[Order],
+    lines: Sequence[tuple[Order, Line]],
+    history: Sequence[Entry],
+    said: Sequence[Said],
+) -> None:
+    """Keep orders that the caller locked, those of their lines that may differ, what happened to
+    them, and what is said of it: one statement for all of it."""
+    if changed or said:
+        await tx.execute(
+            SAVE,
+            {
+                **ORDERS_NEW.binds(changed),
+                **line_binds(LINES_NEW, lines),
+                **HISTORY_IN.binds(history),
+                **outbox.columns(said),
+            },
+        )
 
 
 async def forget_customer_name(tx: AsyncConnection, id: UUID) -> None:
@@ -208,32 +284,20 @@ async def forget_customer_name(tx: AsyncConnection, id: UUID) -> None:
     )
 
 
-async def save_history(tx: AsyncConnection, history: Sequence[Entry]) -> None:
-    """Add to the orders' histories."""
-    if history:
-        await tx.execute(SAVE_HISTORY, HISTORY_IN.binds(history))
-
-
-async def save_postings(
-    tx: AsyncConnection, begun: Sequence[tuple[UUID, UUID]], ended: Sequence[tuple[UUID, UUID]]
+async def save_shipments(
+    tx: AsyncConnection, orders: Mapping[UUID, Order], news: Collection[tuple[UUID, UUID]]
 ) -> None:
-    """Note which shipments (order, shipment) are being posted, and which no longer are."""
-    if begun:
-        await tx.execute(
-            sa.text("""
-            INSERT INTO order_postings(order_id, shipment_id)
-            SELECT * FROM unnest(CAST(:orders AS uuid[]), CAST(:shipments AS uuid[]))
-            ON CONFLICT DO NOTHING"""),
-            _pairs(begun),
-        )
-    if ended:
-        await tx.execute(
-            sa.text("""
-            DELETE FROM order_postings AS p
-            USING unnest(CAST(:orders AS uuid[]), CAST(:shipments AS uuid[])) AS u(o, s)
-            WHERE p.order_id = u.o AND p.shipment_id = u.s"""),
-            _pairs(ended),
-        )
+    """Note how the shipments (order, shipment) that were heard of stand with their orders."""
+    if not news:
+        return
+    begun = [pair for pair in news if pair[1] in orders[pair[0]].posting]
+    ended = [pair for pair in news if pair[1] not in orders[pair[0]].posting]
+    done = [pair for pair in news if pair[1] in orders[pair[0]].handed_over]
+    values: dict[str, list[UUID]] = {}
+    for name, pairs in (("begun", begun), ("ended", ended), ("done", done)):
+        values[f"{name}_orders"] = [order for order, _ in pairs]
+        values[f"{name}_shipments"] = [shipment for _, shipment in pairs]
+    await tx.execute(SAVE_SHIPMENTS, values)
 
 
 async def histories(tx: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, list[Any]]:
@@ -269,46 +333,46 @@ async def all_decided(tx: AsyncConnection, ids: Collection[UUID]) -> bool:
     return (await tx.execute(question)).first() is None
 
 
-def order_row(order: Order) -> Mapping[str, Any]:
-    """The order as a row of its table."""
-    row: dict[str, Any] = {name: getattr(order, name) for name in ORDER_FIELDS}
-    row["terms"] = json.dumps(
+def new_order_binds(new: Sequence[Order]) -> dict[str, list[Any]]:
+    """New orders as rows of their table."""
+    return ORDERS_IN.binds(
+        new,
+        terms=[_terms_in(order.terms) for order in new],
+        words=[lexemes(order.customer_name) for order in new],
+    )
+
+
+def line_binds(rows: Rows, lines: Sequence[tuple[Order, Line]]) -> dict[str, list[Any]]:
+    """The lines as rows of their table."""
+    return rows.binds([line for _, line in lines], order_id=[order.id for order, _ in lines])
+
+
+def entry_of(order: Order, happening: Happening) -> Entry:
+    """The happening as a row of the history, with the statuses right after it."""
+    return Entry(
+        order.id,
+        order.version,
+        happening.at,
+        happening.by,
+        happening.what.value,
+        happening.detail,
+        order.status,
+        order.financial_status,
+    )
+
+
+def _terms_in(terms: Sequence[Term]) -> str:
+    return json.dumps(
         [
             {"id": str(t.id), "due_on": t.due_on.isoformat(), "amount": f"{t.amount:f}"}
-            for t in order.terms
+            for t in terms
         ]
     )
-    row["words"] = lexemes(order.customer_name)
-    return row
 
 
-def line_row(order: Order, line: Line) -> Mapping[str, Any]:
-    """The line as a row of its table."""
-    return {"order_id": order.id, **{name: getattr(line, name) for name in LINE_FIELDS}}
-
-
-def history_row(order: Order, happening: Happening) -> Entry:
-    """The happening as a row of the history, with the statuses right after it."""
-    return {
-        "order_id": order.id,
-        "version": order.version,
-        "at": happening.at,
-        "by": happening.by,
-        "what": happening.what.value,
-        "detail": happening.detail,
-        "status": order.status,
-        "financial_status": order.financial_status,
-    }
-
-
-def _order(row: Any) -> Order:
-    values = row._asdict()
+def _order(row: Sequence[Any]) -> Order:
     terms = [
         Term(UUID(t["id"]), date.fromisoformat(t["due_on"]), Decimal(t["amount"]))
-        for t in values["terms"]
+        for t in row[TERMS_AT]
     ]
-    return Order(**{**values, "terms": terms, "lines": []})
-
-
-def _pairs(pairs: Sequence[tuple[UUID, UUID]]) -> dict[str, list[UUID]]:
-    return {"orders": [order for order, _ in pairs], "shipments": [ship for _, ship in pairs]}
+    return Order(*[*row[:TERMS_AT], terms, [], *row[TERMS_AT + 1 :]])
