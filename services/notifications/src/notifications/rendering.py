@@ -3,13 +3,15 @@
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from importlib import resources
 from io import BytesIO
 from typing import Any
 
+from babel import Locale
 from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -27,6 +29,7 @@ LANGUAGES = (SOURCE_LANGUAGE, "ru", "bg", "fi", "kk")
 DATE_PATTERNS = {"en": "d MMMM y", "ru": "d MMMM y", "bg": "d MMMM y"}
 UNIT_TEXTS = {"piece": texts.PIECES, "kg": texts.KILOGRAMS, "m": texts.METRES}
 LINES_SHOWN_MAX = 30
+WORDINGS_KEPT = 4096  # Days, prices and counts come again and again, and are dear to word.
 MONEY_ONLY = (Headline.PAYMENT_RECEIVED, Headline.PAYMENT_REDUCED, Headline.REFUNDED)
 FINISHED = (Headline.CANCELLED, Headline.CLOSED_EARLY)
 # The account shows what is left to pay where it matters; an e-mail has it in its table.
@@ -79,11 +82,28 @@ def load_words(language: str) -> NullTranslations:
     return GNUTranslations(compiled)
 
 
+@lru_cache(maxsize=WORDINGS_KEPT)
+def _money(locale: Locale, amount: Decimal, currency: str) -> str:
+    exact = amount.quantize(Decimal(1).scaleb(-minor_digits(currency)))
+    return str(format_currency(exact, currency, locale=locale, currency_digits=True))
+
+
+@lru_cache(maxsize=WORDINGS_KEPT)
+def _number(locale: Locale, quantity: Decimal) -> str:
+    plain = quantity.quantize(Decimal(1)) if fits(quantity, 0) else quantity.normalize()
+    return str(format_decimal(plain, locale=locale, decimal_quantization=False))
+
+
+@lru_cache(maxsize=WORDINGS_KEPT)
+def _day(locale: Locale, day: date) -> str:
+    return str(format_date(day, DATE_PATTERNS.get(str(locale), "long"), locale=locale))
+
+
 class Voice:
     """One language: its words, its money, its numbers and dates."""
 
     def __init__(self, language: str) -> None:
-        self.language = language
+        self._locale = Locale.parse(language)
         self._words = load_words(language)
 
     def say(self, text: str, **values: str) -> str:
@@ -91,19 +111,16 @@ class Voice:
 
     def money(self, amount: Decimal, currency: str) -> str:
         """The amount with its currency and exactly the currency's decimals."""
-        exact = amount.quantize(Decimal(1).scaleb(-minor_digits(currency)))
-        return str(format_currency(exact, currency, locale=self.language, currency_digits=True))
+        return _money(self._locale, amount, currency)
 
     def quantity(self, quantity: Decimal, unit: str) -> str:
         """The quantity with its unit, without zeros that say nothing."""
-        plain = quantity.quantize(Decimal(1)) if fits(quantity, 0) else quantity.normalize()
-        number = format_decimal(plain, locale=self.language, decimal_quantization=False)
+        number = _number(self._locale, quantity)
         return self.say(UNIT_TEXTS.get(unit, texts.PIECES), quantity=number)
 
     def date(self, moment: datetime) -> str:
         """The day, written out."""
-        pattern = DATE_PATTERNS.get(self.language, "long")
-        return str(format_date(moment.date(), pattern, locale=self.language))
+        return _day(self._locale, moment.date())
 
 
 class Press:

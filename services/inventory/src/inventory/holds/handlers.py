@@ -25,7 +25,7 @@ from inventory.holds.domain.orders import (
     check_extension,
 )
 from inventory.holds.store import questions
-from inventory.holds.store.closing import close_book
+from inventory.holds.store.closing import write_book
 from inventory.holds.store.opening import Scope, open_book
 from inventory.stores import handlers as stores
 
@@ -88,7 +88,7 @@ async def finish(tx: AsyncConnection, book: Book, traces: Sequence[str | None] =
         tx,
         [(made, above, book.place(above).store_id) for above, made in book.temporary.items()],
     )
-    shelves = await close_book(tx, book)
+    shelves = book.close_shelves()
     said = [
         Said(
             messages.fact_of(told, book.now),
@@ -102,7 +102,7 @@ async def finish(tx: AsyncConnection, book: Book, traces: Sequence[str | None] =
         Said(messages.stock_state_of(shelf, owners[shelf.warehouse_id]), shelf.version)
         for shelf in shelves
     ]
-    await outbox.say(tx, said)
+    await write_book(tx, book, shelves, said)
 
 
 def _stores_of(book: Book) -> dict[UUID, UUID]:

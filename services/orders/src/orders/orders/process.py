@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from uuid import uuid5
 
 from contracts.devices import PaperLine, PrintPaper
-from contracts.inventory import HoldGoods, ReleaseGoods, WantedLine
+from contracts.inventory import HoldGoods, ReleaseGoods
 from contracts.message import Command
 from contracts.money import ZERO
 
@@ -21,7 +21,7 @@ def hold_goods(order: Order, happening: Happening) -> Command | None:
     """Ask for all lines as they now are, when goods are wanted anew."""
     if not (happening.asks and order.holding):
         return None
-    lines = (WantedLine(line_id=n.id, sku=n.sku, quantity=n.quantity) for n in order.lines)
+    lines = [{"line_id": n.id, "sku": n.sku, "quantity": n.quantity} for n in order.lines]
     return HoldGoods.model_validate(
         {
             "order_id": order.id,
@@ -31,7 +31,7 @@ def hold_goods(order: Order, happening: Happening) -> Command | None:
             "method": order.method,
             "until": order.until,
             "placed_at": order.placed_at,
-            "lines": tuple(lines),
+            "lines": lines,
         }
     )
 

@@ -206,13 +206,16 @@ class Book:
             return self.temporary_storage(order.warehouse_id)
         return order.warehouse_id
 
-    def changed_shelves(self) -> list[Shelf]:
-        """The spots whose figures are not what they were."""
-        return [
+    def close_shelves(self) -> list[Shelf]:
+        """The spots whose figures are not what they were, each in its next version."""
+        changed = [
             shelf
             for spot, shelf in self.shelves.items()
             if self.before[spot] != (shelf.on_hand, shelf.held)
         ]
+        for shelf in changed:
+            shelf.version += 1
+        return changed
 
 
 def _turn(order: OrderHold) -> tuple[datetime, UUID]:
