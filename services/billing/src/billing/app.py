@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from chassis.gather import Gatherer
+from chassis.http.repeats import run_once_each
 from chassis.runtime import Runtime
 from chassis.service import Service
 
@@ -38,10 +39,14 @@ async def start(runtime: Runtime) -> AsyncIterator[Parts]:
     """Make what the edges need; give it back at the end."""
 
     async def post_payments(commands: Sequence[PostPayment]) -> Sequence[Payment | Exception]:
-        return await runtime.db.run(lambda tx: accounts_handlers.post_payments(tx, commands))
+        return await run_once_each(
+            runtime.db, lambda tx: accounts_handlers.post_payments(tx, commands)
+        )
 
     async def issue_documents(commands: Sequence[IssueDocument]) -> Sequence[Document | Exception]:
-        return await runtime.db.run(lambda tx: documents_handlers.issue_documents(tx, commands))
+        return await run_once_each(
+            runtime.db, lambda tx: documents_handlers.issue_documents(tx, commands)
+        )
 
     settings = runtime.settings
     assert isinstance(settings, Settings)

@@ -4,17 +4,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from chassis import outbox
 from chassis.outbox import Said
 from contracts.billing import AccountFact, DocumentFact, DocumentIssued, DocumentPaidChanged
 from contracts.money import ZERO
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing import changes
 from billing.accounts import domain, store
 from billing.accounts.domain import Posting, Term
-from billing.accounts.store import OrderAccount, PostedTransfer
+from billing.accounts.store import OrderAccount, PostedTransfer, locked
+from billing.changes import Change
 from billing.documents import domain as papers
 from billing.documents import store as papers_store
 from billing.documents.domain import Document, Money
@@ -107,39 +109,26 @@ def _told(kind: type[DocumentFact], one: Document, now: datetime) -> DocumentFac
     )
 
 
-async def open_books(
-    tx: AsyncConnection,
-    order_ids: Iterable[UUID],
-    with_papers: bool = True,
-    with_payments: bool = False,
-) -> dict[UUID, Book]:
-    """Lock the accounts that exist.
-
-    with_papers: also the terms, the documents and, for orders that have documents, the payments;
-    with_payments: the payments of every order.
-    """
-    accounts = await store.lock_accounts(tx, order_ids)
-    books = {order_id: Book(row) for order_id, row in accounts.items()}
-    if not with_papers or not books:
-        return books
-    terms = await store.terms_of(tx, books)
-    documents = await papers_store.documents_of_orders(tx, books)
-    for order_id, book in books.items():
-        book.terms = terms.get(order_id, [])
-        book.documents = documents.get(order_id, [])
-        book.before = {one.document_id: one for one in book.documents}
-    paid = list(books) if with_payments else list(documents)
-    if paid:
-        for one in await store.payments_of_orders(tx, paid):
-            if one.state == "posted":
-                books[one.order_id].moneys[one.payment_id] = Money(
-                    one.version, one.amount, one.document_id, one.allocated
-                )
-    return books
+def books_of(rows: Iterable[Any]) -> dict[UUID, Book]:
+    """The books of the orders whose accounts were found, by `store.locked`."""
+    return {row.order_id: _book(row) for row in rows if row.order_id is not None}
 
 
-async def close_books(tx: AsyncConnection, books: Iterable[Book], now: datetime) -> None:
-    """Write what changed, and say it."""
+def _book(row: Any) -> Book:
+    moneys = {payment_id: Money(*figures) for payment_id, *figures in row.moneys}
+    documents = [Document(*figures) for figures in row.documents]
+    return Book(store.order_account_of(row), store.terms_of(row.terms), documents, moneys)
+
+
+async def open_books(tx: AsyncConnection, order_ids: Iterable[UUID]) -> dict[UUID, Book]:
+    """Lock the accounts that exist and read what belongs to them."""
+    return books_of(await locked.of_orders(tx, order_ids))
+
+
+async def close_books(
+    tx: AsyncConnection, books: Iterable[Book], now: datetime, *more: Change
+) -> None:
+    """Write what changed with what more there is to write, and say it, in one statement."""
     touched = list(books)
     changed = [one for book in touched for one in book.settle_documents(now)]
     issued = [
@@ -148,10 +137,16 @@ async def close_books(tx: AsyncConnection, books: Iterable[Book], now: datetime)
         for one in book.documents
         if one.document_id in book.issued
     ]
-    moved = [book.account for book in touched if book.posted or book.account != book.row.account]
-    await store.post_transfers(tx, [one for book in touched for one in book.posted])
-    if moved:
-        await store.keep_balances(tx, moved)
-    await papers_store.keep_issued(tx, issued)
-    await papers_store.keep_standing(tx, changed)
-    await outbox.say(tx, [said for book in touched for said in book.said])
+    # Also for a document alone: who waits for the account sees by its row that something changed.
+    moved = [book.account for book in touched if book.said or book.account != book.row.account]
+    await changes.make(
+        tx,
+        [
+            store.post_transfers([one for book in touched for one in book.posted]),
+            store.keep_balances(moved),
+            papers_store.keep_issued(issued),
+            papers_store.keep_standing(changed),
+            changes.say([said for book in touched for said in book.said]),
+            *more,
+        ],
+    )

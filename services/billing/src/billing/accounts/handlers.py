@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from chassis.http.idempotency import Call, Claim, Kept, claim_all, give_back, recall
-from chassis.http.problems import KeyReused
+from chassis.http.idempotency import Call, Kept
+from chassis.http.repeats import Repeats
 from contracts.billing import (
     AccountFact,
     HandOverSettled,
@@ -22,9 +22,10 @@ from contracts.shipping import ShipmentPosted
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.accounts import domain, store
-from billing.accounts.books import Book, close_books, open_books
+from billing.accounts.books import Book, books_of, close_books, open_books
 from billing.accounts.domain import Account
-from billing.accounts.store import HandOver, Payment, Refund
+from billing.accounts.store import HandOver, Payment, Refund, locked
+from billing.changes import keep_keys
 from billing.documents.domain import Money
 
 POSTED = 201
@@ -47,64 +48,56 @@ async def post_payments(
     tx: AsyncConnection, commands: Sequence[PostPayment]
 ) -> list[Payment | Exception]:
     """Post each payment or say why not, in the order in which they come; a replay posts nothing."""
-    books = await open_books(tx, {one.order_id for one in commands})
-    stores = await store.known_stores(tx, {one.store_id for one in commands})
-    known = await store.find_payments(tx, {one.payment_id for one in commands})
-    answers: list[Payment | Exception | None] = []
-    for one in commands:
-        refusal = _refused(one, books.get(one.order_id), stores, known.get(one.payment_id))
-        answers.append(refusal and await _unless_kept(tx, one, refusal))
-    wanted = [n for n, answer in enumerate(answers) if answer is None]
-    claims = [Claim(commands[n].call, POSTED, str(commands[n].payment_id)) for n in wanted]
-    kept = dict(zip(wanted, await claim_all(tx, claims), strict=True))
-    replayed = [UUID(one.subject) for one in kept.values() if isinstance(one, Kept)]
-    if replayed:
-        known |= await store.find_payments(tx, replayed)
+    calls = [one.call for one in commands]
+    asked = [(one.order_id, one.payment_id, one.store_id) for one in commands]
+    rows = await locked.of_calls(tx, locked.TO_PAY, asked, calls)
+    books, repeats = books_of(rows), Repeats(calls, rows)
+    known = await _known_payments(tx, commands, rows, repeats)
     made: dict[UUID, Payment] = {}
-    taken: list[Call] = []  # Of commands that give another payment the id of one made here.
-    for n, claimed in kept.items():
-        one = commands[n]
-        if isinstance(claimed, Kept):
-            answers[n] = known[UUID(claimed.subject)]
-        elif claimed is not None:
-            answers[n] = claimed
-        elif one.payment_id in known:
-            answers[n] = known[one.payment_id]
-        elif one.payment_id in made:
-            answers[n] = _again(made[one.payment_id], one, books[one.order_id])
-            if isinstance(answers[n], domain.IdTaken):
-                taken.append(one.call)
-        else:
-            answers[n] = made[one.payment_id] = _post(books[one.order_id], one)
-    await give_back(tx, taken)
+    answers: list[Payment | Exception] = []
+    for one, row in zip(commands, rows, strict=True):
+        before = repeats.before(one.call)
+        if isinstance(before, Kept):
+            answers.append(known[UUID(before.subject)])
+            continue
+        same = known.get(one.payment_id)
+        refusal = before or _refused(one, books.get(one.order_id), row.store_code, same)
+        if refusal is not None:
+            answers.append(refusal)
+            continue
+        if same is None:
+            same = made[one.payment_id] = _post(books[one.order_id], one)
+            known[one.payment_id] = same
+        repeats.keep(one.call, POSTED, str(one.payment_id))
+        answers.append(same)
     changed = {one.order_id for one in made.values()}
     await close_books(
-        tx, [book for order_id, book in books.items() if order_id in changed], commands[0].at
+        tx,
+        [book for order_id, book in books.items() if order_id in changed],
+        commands[0].at,
+        store.keep_payments(list(made.values())),
+        keep_keys(repeats),
     )
-    await store.keep_payments(tx, list(made.values()))
-    return [answer for answer in answers if answer is not None]
+    return answers
 
 
-async def _unless_kept(
-    tx: AsyncConnection, one: PostPayment, refusal: Exception
-) -> Payment | Exception:
-    """What would be refused now may be the repetition of what was accepted before."""
-    try:
-        kept = await recall(tx, one.call)
-    except KeyReused as reused:
-        return reused
-    if kept is None:
-        return refusal
-    return (await store.find_payments(tx, [UUID(kept.subject)]))[UUID(kept.subject)]
+async def _known_payments(
+    tx: AsyncConnection, commands: Sequence[PostPayment], rows: Sequence[Any], repeats: Repeats
+) -> dict[UUID, Payment]:
+    """The payments that are there already under the commands' ids and keys; mostly none."""
+    ids = {one.payment_id for one, row in zip(commands, rows, strict=True) if row.id_known}
+    kept = [repeats.before(one.call) for one in commands]
+    ids |= {UUID(one.subject) for one in kept if isinstance(one, Kept)}
+    return await store.find_payments(tx, ids) if ids else {}
 
 
 def _refused(
-    one: PostPayment, book: Book | None, stores: set[UUID], known: Payment | None
+    one: PostPayment, book: Book | None, store_code: str | None, known: Payment | None
 ) -> Exception | None:
     """Why the payment cannot be posted; money in the till is a fact, so too much is no reason."""
     if book is None or not book.row.placed:
         return domain.UnknownOrder(one.order_id)
-    if one.store_id not in stores:
+    if store_code is None:
         return domain.UnknownStore(one.store_id)
     try:
         amount = domain.exact(one.amount, book.account.currency)
@@ -129,12 +122,6 @@ def _is_same(known: Payment, one: PostPayment, amount: Decimal) -> bool:
         amount,
         one.document_id,
     )
-
-
-def _again(made: Payment, one: PostPayment, book: Book) -> Payment | domain.IdTaken:
-    """The payment that another command of the same group made, if this one asks the same."""
-    amount = domain.exact(one.amount, book.account.currency)
-    return made if _is_same(made, one, amount) else domain.IdTaken(one.payment_id)
 
 
 def _post(book: Book, one: PostPayment) -> Payment:
@@ -221,12 +208,20 @@ async def cancel_payment(
     return (await store.find_payments(tx, [payment.payment_id]))[payment.payment_id]
 
 
-async def refund(tx: AsyncConnection, wanted: Refund) -> Refund:
+async def refund(tx: AsyncConnection, wanted: Refund, call: Call) -> Refund:
     """Give back what is paid and not consumed; `wanted.currency` is filled in from the order."""
-    book = (await open_books(tx, [wanted.order_id])).get(wanted.order_id)
+    asked = [(wanted.order_id, wanted.refund_id, wanted.store_id)]
+    rows = await locked.of_calls(tx, locked.TO_REFUND, asked, [call])
+    repeats = Repeats([call], rows)
+    before = repeats.before(call)
+    if isinstance(before, Exception):
+        raise before
+    if before is not None:
+        return (await store.find_refunds(tx, [UUID(before.subject)]))[0]
+    book = books_of(rows).get(wanted.order_id)
     if book is None or not book.row.placed:
         raise domain.UnknownOrder(wanted.order_id)
-    if not await store.known_stores(tx, [wanted.store_id]):
+    if rows[0].store_code is None:
         raise domain.UnknownStore(wanted.store_id)
     currency = book.account.currency
     amount = domain.exact(wanted.amount, currency)
@@ -240,8 +235,9 @@ async def refund(tx: AsyncConnection, wanted: Refund) -> Refund:
         at=wanted.at,
         by=wanted.by,
     )
-    known = await store.find_refund(tx, made.refund_id)
-    if known is not None:
+    repeats.keep(call, POSTED, str(made.refund_id))
+    if rows[0].id_known:
+        [known] = await store.find_refunds(tx, [made.refund_id])
         if (known.order_id, known.store_id, known.method, known.amount) != (
             made.order_id,
             made.store_id,
@@ -249,6 +245,7 @@ async def refund(tx: AsyncConnection, wanted: Refund) -> Refund:
             made.amount,
         ):
             raise domain.IdTaken(made.refund_id)
+        await close_books(tx, (), made.at, keep_keys(repeats))
         return known
     out_of = domain.till(made.method, made.store_id)
     fact = partial(
@@ -263,8 +260,7 @@ async def refund(tx: AsyncConnection, wanted: Refund) -> Refund:
     )
     book.post(domain.give_back(book.account, made.refund_id, amount, out_of), fact, made.at)
     book.restate()
-    await store.keep_refund(tx, made)
-    await close_books(tx, [book], made.at)
+    await close_books(tx, [book], made.at, store.keep_refund(made), keep_keys(repeats))
     return made
 
 
@@ -272,29 +268,36 @@ Traced = tuple[ShipmentPosted, str | None]
 
 
 async def settle_hand_overs(tx: AsyncConnection, shipped: Sequence[Traced], now: datetime) -> None:
-    """Settle each hand-over with its order's deposit; the order itself may not be known yet."""
-    await store.open_accounts(tx, {one.order_id: one.currency for one, _ in shipped})
-    books = await open_books(tx, {one.order_id for one, _ in shipped}, with_papers=False)
-    made = []
+    """Settle each hand-over with its order's deposit; the order itself may not be known yet.
+
+    A shipment counts once, however often it is posted: shipping may have been restored since.
+    """
+    asked = [(one.order_id, one.shipment_id) for one, _ in shipped]
+    rows = await locked.of_shipments(tx, asked)
+    if any(row.order_id is None for row in rows):
+        await store.open_accounts(tx, {one.order_id: one.currency for one, _ in shipped})
+        rows = await locked.of_shipments(tx, asked)
+    books = books_of(rows)
+    settled_before = {id for (_, id), row in zip(asked, rows, strict=True) if row.id_known}
+    made: dict[UUID, HandOver] = {}
     for one, trace in shipped:
+        if one.shipment_id in settled_before or one.shipment_id in made:
+            continue
         book = books[one.order_id]
         revenue = f"revenue:{one.store_id}"
         value = round_half_up(one.value, one.currency)
         settled = domain.hand_over(book.account, one.shipment_id, revenue, value, one.left_before)
         book.post(settled, _settled(one, value, settled.consumed), now, trace)
-        made.append(
-            HandOver(
-                shipment_id=one.shipment_id,
-                order_id=one.order_id,
-                store_id=one.store_id,
-                value=value,
-                left_before=one.left_before,
-                consumed=settled.consumed,
-                at=one.at,
-            )
+        made[one.shipment_id] = HandOver(
+            shipment_id=one.shipment_id,
+            order_id=one.order_id,
+            store_id=one.store_id,
+            value=value,
+            left_before=one.left_before,
+            consumed=settled.consumed,
+            at=one.at,
         )
-    await store.keep_hand_overs(tx, made)
-    await close_books(tx, books.values(), now)
+    await close_books(tx, books.values(), now, store.keep_hand_overs(list(made.values())))
 
 
 def _settled(

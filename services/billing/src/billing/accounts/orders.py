@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from contracts.money import round_half_up
@@ -19,24 +18,20 @@ async def keep_orders(tx: AsyncConnection, facts: Sequence[OrderFact], now: date
 
     A cancelled order's documents lose their force; when its cancel is void they have it again.
     """
-    before = await store.lock_accounts(tx, {one.order_id for one in facts})
-    await store.keep_placed(tx, [_placed(one) for one in facts if isinstance(one, OrderPlaced)])
-    lines: dict[UUID, Sequence[Mapping[str, str | int]]] = {}
-    standing: dict[UUID, tuple[Decimal, bool]] = {}
-    for one in facts:
-        if isinstance(one, OrderChanged | OrderClosed):
-            lines[one.order_id] = _lines(one.lines)
-        standing[one.order_id] = (
-            round_half_up(one.total, one.currency),
-            one.status == "cancelled",
-        )
+    copies = {one.order_id: _placed(one) for one in facts if isinstance(one, OrderPlaced)}
+    lines = {
+        one.order_id: _lines(one.lines)
+        for one in facts
+        if isinstance(one, OrderChanged | OrderClosed)
+    }
+    standing = {
+        one.order_id: (round_half_up(one.total, one.currency), one.status == "cancelled")
+        for one in facts
+    }
+    later = {order_id: one for order_id, one in standing.items() if order_id not in copies}
+    turned = await store.keep_standing(tx, standing, later)
+    await store.keep_placed(tx, list(copies.values()), standing)
     await store.keep_lines(tx, lines)
-    await store.keep_standing(tx, standing)
-    turned = [
-        order_id
-        for order_id, (_, cancelled) in standing.items()
-        if order_id in before and before[order_id].cancelled != cancelled
-    ]
     if turned:
         await _restate_documents(tx, turned, now)
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from chassis.http.idempotency import Call, Claim, Kept, claim_all, recall
-from chassis.http.problems import KeyReused
+from chassis.http.idempotency import Call, Kept
+from chassis.http.repeats import Repeats
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.accounts.books import Book, close_books, open_books
+from billing.accounts.books import Book, books_of, close_books
 from billing.accounts.domain import (
     IdTaken,
     TooManyDecimals,
@@ -19,6 +20,8 @@ from billing.accounts.domain import (
     UnknownStore,
     exact,
 )
+from billing.accounts.store import locked
+from billing.changes import keep_keys
 from billing.documents import domain, store
 from billing.documents.domain import Document, Kind, OrderStanding, Wanted
 
@@ -42,51 +45,40 @@ async def issue_documents(
     tx: AsyncConnection, commands: Sequence[IssueDocument]
 ) -> list[Document | Exception]:
     """Issue each document or say why not; a replay issues nothing."""
-    books = await open_books(tx, {one.order_id for one in commands}, with_payments=True)
-    codes = await store.codes_of_stores(
-        tx, {book.row.store_id for book in books.values() if book.row.store_id}
-    )
-    known = await store.find_documents(tx, {one.document_id for one in commands})
-    answers: list[Document | Exception | None] = []
+    calls = [one.call for one in commands]
+    asked = [(one.order_id, one.document_id, None) for one in commands]
+    rows = await locked.of_calls(tx, locked.TO_ISSUE, asked, calls)
+    books, repeats = books_of(rows), Repeats(calls, rows)
+    codes = {row.store_id: row.store_code for row in rows if row.store_code is not None}
+    known = await _known_documents(tx, commands, rows, repeats)
     drafts: dict[UUID, IssueDocument] = {}
+    answers: list[Exception | UUID] = []
     for one in commands:
+        before = repeats.before(one.call)
+        if isinstance(before, Kept):
+            answers.append(UUID(before.subject))
+            continue
         book, first = books.get(one.order_id), drafts.get(one.document_id)
-        refusal = _refused(one, book, codes, known.get(one.document_id), first)
-        if refusal is None:
-            drafts.setdefault(one.document_id, one)
-        answers.append(refusal and await _unless_kept(tx, one, refusal))
-    wanted = [n for n, answer in enumerate(answers) if answer is None]
-    claims = [Claim(commands[n].call, ISSUED, str(commands[n].document_id)) for n in wanted]
-    kept = dict(zip(wanted, await claim_all(tx, claims), strict=True))
-    replayed = [UUID(one.subject) for one in kept.values() if isinstance(one, Kept)]
-    if replayed:
-        known |= await store.find_documents(tx, replayed)
-    new = {commands[n].document_id for n, claimed in kept.items() if claimed is None} - set(known)
-    for n, claimed in kept.items():
-        one = commands[n]
-        if one.document_id not in new:
-            _withdraw(books[one.order_id], one.document_id)
-        if isinstance(claimed, Kept):
-            answers[n] = known[UUID(claimed.subject)]
-        else:
-            answers[n] = claimed or known.get(one.document_id)
-    await _close(tx, books, codes, commands[0].at)
-    for n, one in enumerate(commands):
-        answers[n] = answers[n] or books[one.order_id].document(one.document_id)
-    return [answer for answer in answers if answer is not None]
+        refusal = before or _refused(one, book, codes, known.get(one.document_id), first)
+        if refusal is not None:
+            answers.append(refusal)
+            continue
+        drafts.setdefault(one.document_id, one)
+        repeats.keep(one.call, ISSUED, str(one.document_id))
+        answers.append(one.document_id)
+    await _close(tx, books, codes, commands[0].at, repeats)
+    found = {one.document_id: one for book in books.values() for one in book.documents} | known
+    return [one if isinstance(one, Exception) else found[one] for one in answers]
 
 
-async def _unless_kept(
-    tx: AsyncConnection, one: IssueDocument, refusal: Exception
-) -> Document | Exception:
-    """What would be refused now may be the repetition of what was accepted before."""
-    try:
-        kept = await recall(tx, one.call)
-    except KeyReused as reused:
-        return reused
-    if kept is None:
-        return refusal
-    return (await store.find_documents(tx, [UUID(kept.subject)]))[UUID(kept.subject)]
+async def _known_documents(
+    tx: AsyncConnection, commands: Sequence[IssueDocument], rows: Sequence[Any], repeats: Repeats
+) -> dict[UUID, Document]:
+    """The documents that are there already under the commands' ids and keys; mostly none."""
+    ids = {one.document_id for one, row in zip(commands, rows, strict=True) if row.id_known}
+    kept = [repeats.before(one.call) for one in commands]
+    ids |= {UUID(one.subject) for one in kept if isinstance(one, Kept)}
+    return await store.find_documents(tx, ids) if ids else {}
 
 
 def _refused(
@@ -140,14 +132,12 @@ def _standing(book: Book) -> OrderStanding:
     )
 
 
-def _withdraw(book: Book, document_id: UUID) -> None:
-    """What was issued before is not issued again."""
-    if book.issued.pop(document_id, None) is not None:
-        book.documents = [one for one in book.documents if one.document_id != document_id]
-
-
 async def _close(
-    tx: AsyncConnection, books: dict[UUID, Book], codes: dict[UUID, str], now: datetime
+    tx: AsyncConnection,
+    books: dict[UUID, Book],
+    codes: dict[UUID, str],
+    now: datetime,
+    done: Repeats,
 ) -> None:
     """Give the new documents their numbers and standing, and write them."""
     changed = [book for book in books.values() if book.issued]
@@ -164,7 +154,7 @@ async def _close(
                 book.documents[n] = replace(one, number=f"{name}-{following[name]:06d}")
                 following[name] += 1
         book.restate()
-    await close_books(tx, changed, now)
+    await close_books(tx, changed, now, keep_keys(done))
 
 
 def _series(one: Document, store_code: str) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.changes import Change
 from billing.documents.domain import Document
 from billing.tables import (
     UUIDS,
@@ -93,69 +94,68 @@ async def list_of_customer(
     return [_document_of(row) for row in await tx.execute(question.limit(limit + 1))]
 
 
-KEEP_ISSUED = sa.text("""
+KEEP_ISSUED = """
 INSERT INTO document(document_id, order_id, kind, number, term_id, currency, total, uncovered,
   covered_at_issue, account_version, lines, advances, paid, state, version, issued_at, issued_by)
 SELECT d.document_id, d.order_id, d.kind, d.number, d.term_id, d.currency, d.total, d.uncovered,
   d.covered, d.account_version, coalesce(c.lines, '[]'), d.advances, d.paid, d.state, d.version,
   d.issued_at, d.issued_by
-FROM unnest(CAST(:ids AS uuid[]), CAST(:orders AS uuid[]), CAST(:kinds AS text[]),
-  CAST(:numbers AS text[]), CAST(:terms AS uuid[]), CAST(:currencies AS text[]),
-  CAST(:totals AS numeric[]), CAST(:uncovered AS numeric[]), CAST(:covered AS numeric[]),
-  CAST(:account_versions AS bigint[]), CAST(:advances AS numeric[]), CAST(:paid AS numeric[]),
-  CAST(:states AS text[]), CAST(:versions AS bigint[]), CAST(:issued_at AS timestamptz[]),
+FROM unnest(CAST(:issued_ids AS uuid[]), CAST(:issued_orders AS uuid[]),
+  CAST(:issued_kinds AS text[]), CAST(:issued_numbers AS text[]), CAST(:issued_terms AS uuid[]),
+  CAST(:issued_currencies AS text[]), CAST(:issued_totals AS numeric[]),
+  CAST(:issued_uncovered AS numeric[]), CAST(:issued_covered AS numeric[]),
+  CAST(:issued_account_versions AS bigint[]), CAST(:issued_advances AS numeric[]),
+  CAST(:issued_paid AS numeric[]), CAST(:issued_states AS text[]),
+  CAST(:issued_versions AS bigint[]), CAST(:issued_at AS timestamptz[]),
   CAST(:issued_by AS text[]))
   AS d(document_id, order_id, kind, number, term_id, currency, total, uncovered, covered,
        account_version, advances, paid, state, version, issued_at, issued_by)
-LEFT JOIN order_copy c ON c.order_id = d.order_id""")
+LEFT JOIN order_copy c ON c.order_id = d.order_id"""
 
 
-async def keep_issued(tx: AsyncConnection, issued: Sequence[tuple[Document, str]]) -> None:
+def keep_issued(issued: Sequence[tuple[Document, str]]) -> Change:
     """Write new documents, each with who issued it and with the order's lines as they are now."""
-    if not issued:
-        return
     made = [one for one, _ in issued]
     values = {
-        "ids": [one.document_id for one in made],
-        "orders": [one.order_id for one in made],
-        "kinds": [one.kind for one in made],
-        "numbers": [one.number for one in made],
-        "terms": [one.term_id for one in made],
-        "currencies": [one.currency for one in made],
-        "totals": [one.total for one in made],
-        "uncovered": [one.uncovered for one in made],
-        "covered": [one.covered_at_issue for one in made],
-        "account_versions": [one.account_version for one in made],
-        "advances": [one.advances for one in made],
-        "paid": [one.paid for one in made],
-        "states": [one.state for one in made],
-        "versions": [one.version for one in made],
+        "issued_ids": [one.document_id for one in made],
+        "issued_orders": [one.order_id for one in made],
+        "issued_kinds": [one.kind for one in made],
+        "issued_numbers": [one.number for one in made],
+        "issued_terms": [one.term_id for one in made],
+        "issued_currencies": [one.currency for one in made],
+        "issued_totals": [one.total for one in made],
+        "issued_uncovered": [one.uncovered for one in made],
+        "issued_covered": [one.covered_at_issue for one in made],
+        "issued_account_versions": [one.account_version for one in made],
+        "issued_advances": [one.advances for one in made],
+        "issued_paid": [one.paid for one in made],
+        "issued_states": [one.state for one in made],
+        "issued_versions": [one.version for one in made],
         "issued_at": [one.issued_at for one in made],
         "issued_by": [by for _, by in issued],
     }
-    await tx.execute(KEEP_ISSUED, values)
+    return Change(KEEP_ISSUED, values)
 
 
-KEEP_STANDING = sa.text("""
+KEEP_STANDING = """
 UPDATE document SET advances = d.advances, paid = d.paid, state = d.state, version = d.version
-FROM unnest(CAST(:ids AS uuid[]), CAST(:advances AS numeric[]), CAST(:paid AS numeric[]),
-  CAST(:states AS text[]), CAST(:versions AS bigint[]))
+FROM unnest(CAST(:standing_ids AS uuid[]), CAST(:standing_advances AS numeric[]),
+  CAST(:standing_paid AS numeric[]), CAST(:standing_states AS text[]),
+  CAST(:standing_versions AS bigint[]))
   AS d(document_id, advances, paid, state, version)
-WHERE document.document_id = d.document_id""")
+WHERE document.document_id = d.document_id"""
 
 
-async def keep_standing(tx: AsyncConnection, changed: Sequence[Document]) -> None:
+def keep_standing(changed: Sequence[Document]) -> Change:
     """Write the figures and states of documents whose order is locked."""
-    if not changed:
-        return
     values = {
-        "ids": [one.document_id for one in changed],
-        "advances": [one.advances for one in changed],
-        "paid": [one.paid for one in changed],
-        "states": [one.state for one in changed],
-        "versions": [one.version for one in changed],
+        "standing_ids": [one.document_id for one in changed],
+        "standing_advances": [one.advances for one in changed],
+        "standing_paid": [one.paid for one in changed],
+        "standing_states": [one.state for one in changed],
+        "standing_versions": [one.version for one in changed],
     }
-    await tx.execute(KEEP_STANDING, values)
+    return Change(KEEP_STANDING, values)
 
 
 NEXT_NUMBERS = sa.text("""
@@ -173,15 +173,6 @@ async def next_numbers(tx: AsyncConnection, wanted: Mapping[str, int]) -> dict[s
     values = {"series": list(wanted), "counts": list(wanted.values())}
     rows = await tx.execute(NEXT_NUMBERS, values)
     return {row.series: row.last - wanted[row.series] + 1 for row in rows}
-
-
-async def codes_of_stores(tx: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, str]:
-    rows = await tx.execute(
-        sa.select(store.c.store_id, store.c.code).where(
-            store.c.store_id == sa.any_(sa.literal(list(ids), UUIDS))
-        )
-    )
-    return {row.store_id: row.code for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

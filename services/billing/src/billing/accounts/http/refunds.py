@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from chassis.http import pages
 from chassis.http.fields import Amount, Body, Figure
-from chassis.http.idempotency import Keyed, claim
+from chassis.http.idempotency import Keyed
 from chassis.http.pages import Cursor, Limit, Page
+from chassis.http.repeats import run_once_each
 from chassis.http.waiting import Wait, once_known
 from chassis.ids import uuid7
 from chassis.runtime import Here
@@ -82,15 +82,12 @@ async def post_refund(
         by=who.name,
     )
 
-    async def work(tx: Any) -> Refund:
-        kept = await claim(tx, key.of(who), 201, str(wanted.refund_id))
-        if kept is not None:
-            found = await store.find_refund(tx, UUID(kept.subject))
-            assert found is not None
-            return found
-        return await handlers.refund(tx, wanted)
+    call = key.of(who)
 
-    made = await once_known(here.db, lambda: here.db.run(work), UNKNOWN, wait)
+    async def give() -> Refund:
+        return await run_once_each(here.db, lambda tx: handlers.refund(tx, wanted, call))
+
+    made = await once_known(here.db, give, UNKNOWN, wait)
     return show_refund(made)
 
 

@@ -14,7 +14,8 @@ from contracts.money import round_half_up
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.accounts.domain import Account, Term
-from billing.tables import UUIDS, order_account, order_copy, store
+from billing.changes import Change
+from billing.tables import order_account
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,45 +71,18 @@ def order_account_of(row: Any) -> OrderAccount:
     )
 
 
-async def lock_accounts(tx: AsyncConnection, order_ids: Iterable[UUID]) -> dict[UUID, OrderAccount]:
-    """The accounts, locked in the order of their ids so that no two callers wait for each other."""
-    rows = await tx.execute(
-        sa.select(order_account)
-        .where(order_account.c.order_id == sa.any_(sa.literal(list(order_ids), UUIDS)))
-        .order_by(order_account.c.order_id)
-        .with_for_update()
-    )
-    return {row.order_id: order_account_of(row) for row in rows}
-
-
 async def find_account(tx: AsyncConnection, order_id: UUID) -> OrderAccount | None:
     rows = await tx.execute(sa.select(order_account).where(order_account.c.order_id == order_id))
     row = rows.one_or_none()
     return None if row is None else order_account_of(row)
 
 
-async def terms_of(tx: AsyncConnection, order_ids: Iterable[UUID]) -> dict[UUID, list[Term]]:
-    """The payment terms of these orders; orders without any are left out."""
-    rows = await tx.execute(
-        sa.select(order_copy.c.order_id, order_copy.c.terms).where(
-            order_copy.c.order_id == sa.any_(sa.literal(list(order_ids), UUIDS)),
-            order_copy.c.terms != sa.text("'[]'::jsonb"),
-        )
-    )
-    return {row.order_id: [_term(term) for term in row.terms] for row in rows}
-
-
-def _term(term: Mapping[str, str]) -> Term:
-    return Term(UUID(term["term_id"]), date.fromisoformat(term["due_on"]), Decimal(term["amount"]))
-
-
-async def known_stores(tx: AsyncConnection, store_ids: Iterable[UUID]) -> set[UUID]:
-    rows = await tx.execute(
-        sa.select(store.c.store_id).where(
-            store.c.store_id == sa.any_(sa.literal(list(store_ids), UUIDS))
-        )
-    )
-    return set(rows.scalars())
+def terms_of(kept: Sequence[Mapping[str, str]] | None) -> list[Term]:
+    """The payment terms of an order, as they are kept with its copy."""
+    return [
+        Term(UUID(one["term_id"]), date.fromisoformat(one["due_on"]), Decimal(one["amount"]))
+        for one in kept or ()
+    ]
 
 
 OPEN_ACCOUNTS = sa.text("""
@@ -128,22 +102,29 @@ KEEP_PLACED = sa.text("""
 WITH o AS (
   SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:currencies AS text[]), CAST(:numbers AS text[]),
     CAST(:stores AS uuid[]), CAST(:customers AS uuid[]), CAST(:keys AS text[]),
-    CAST(:placed_at AS timestamptz[]), CAST(:terms AS text[]), CAST(:lines AS text[]))
-    AS o(order_id, currency, number, store_id, customer_id, customer_key, placed_at, terms, lines)
+    CAST(:placed_at AS timestamptz[]), CAST(:terms AS text[]), CAST(:lines AS text[]),
+    CAST(:totals AS numeric[]), CAST(:cancelled AS boolean[]))
+    AS o(order_id, currency, number, store_id, customer_id, customer_key, placed_at, terms, lines,
+         total, cancelled)
   ORDER BY order_id),
 copied AS (
   INSERT INTO order_copy(order_id, customer_key, terms, lines)
   SELECT order_id, customer_key, CAST(terms AS jsonb), CAST(lines AS jsonb) FROM o
   ON CONFLICT (order_id) DO NOTHING)
-INSERT INTO order_account(order_id, currency, placed, number, store_id, customer_id, placed_at)
-SELECT order_id, currency, true, number, store_id, customer_id, placed_at FROM o
+INSERT INTO order_account(order_id, currency, placed, number, store_id, customer_id, placed_at,
+  total, cancelled)
+SELECT order_id, currency, true, number, store_id, customer_id, placed_at, total, cancelled FROM o
 ON CONFLICT (order_id) DO UPDATE SET placed = true, number = excluded.number,
   store_id = excluded.store_id, customer_id = excluded.customer_id,
-  placed_at = excluded.placed_at""")
+  placed_at = excluded.placed_at, total = excluded.total, cancelled = excluded.cancelled""")
 
 
-async def keep_placed(tx: AsyncConnection, orders: Sequence[OrderPlacedCopy]) -> None:
-    """Take over what the orders service says of new orders."""
+async def keep_placed(
+    tx: AsyncConnection,
+    orders: Sequence[OrderPlacedCopy],
+    standing: Mapping[UUID, tuple[Decimal, bool]],
+) -> None:
+    """Take over what the orders service says of new orders, with how they stand by now."""
     if not orders:
         return
     values = {
@@ -156,6 +137,8 @@ async def keep_placed(tx: AsyncConnection, orders: Sequence[OrderPlacedCopy]) ->
         "placed_at": [one.placed_at for one in orders],
         "terms": [json.dumps(list(one.terms)) for one in orders],
         "lines": [json.dumps(list(one.lines)) for one in orders],
+        "totals": [standing[one.order_id][0] for one in orders],
+        "cancelled": [standing[one.order_id][1] for one in orders],
     }
     await tx.execute(KEEP_PLACED, values)
 
@@ -175,45 +158,61 @@ async def keep_lines(
         await tx.execute(KEEP_LINES, values)
 
 
+# Locks the accounts in the order of their ids, as everyone does, before it writes any.
 KEEP_STANDING = sa.text("""
+WITH locked AS MATERIALIZED (
+  SELECT order_id FROM order_account WHERE order_id = ANY(CAST(:all_ids AS uuid[]))
+  ORDER BY order_id FOR UPDATE)
 UPDATE order_account SET total = o.total, cancelled = o.cancelled
 FROM unnest(CAST(:ids AS uuid[]), CAST(:totals AS numeric[]), CAST(:cancelled AS boolean[]))
-  AS o(order_id, total, cancelled)
+  AS o(order_id, total, cancelled) JOIN locked USING (order_id)
 WHERE order_account.order_id = o.order_id
-  AND (order_account.total, order_account.cancelled) IS DISTINCT FROM (o.total, o.cancelled)""")
+  AND (order_account.total, order_account.cancelled) IS DISTINCT FROM (o.total, o.cancelled)
+RETURNING o.order_id, old.cancelled <> new.cancelled AS turned""")
 
 
-async def keep_standing(tx: AsyncConnection, standing: Mapping[UUID, tuple[Decimal, bool]]) -> None:
-    """The orders' totals, and whether they are cancelled; only rows that differ are written."""
+async def keep_standing(
+    tx: AsyncConnection,
+    all_ids: Iterable[UUID],
+    standing: Mapping[UUID, tuple[Decimal, bool]],
+) -> list[UUID]:
+    """The orders' totals, and whether they are cancelled; gives those where the latter changed.
+
+    all_ids: the accounts to lock; only rows that differ are written.
+    """
+    if not standing:
+        return []
     values = {
+        "all_ids": list(all_ids),
         "ids": list(standing),
         "totals": [total for total, _ in standing.values()],
         "cancelled": [cancelled for _, cancelled in standing.values()],
     }
-    await tx.execute(KEEP_STANDING, values)
+    return [row.order_id for row in await tx.execute(KEEP_STANDING, values) if row.turned]
 
 
-KEEP_BALANCES = sa.text("""
+KEEP_BALANCES = """
 UPDATE order_account SET paid = o.paid, deposit_left = o.deposit_left, due_now = o.due_now,
   refunded = o.refunded, shipped_value = o.shipped_value, due_since = o.due_since,
   version = o.version
-FROM unnest(CAST(:ids AS uuid[]), CAST(:paid AS numeric[]), CAST(:deposit_left AS numeric[]),
-  CAST(:due_now AS numeric[]), CAST(:refunded AS numeric[]), CAST(:shipped AS numeric[]),
-  CAST(:due_since AS timestamptz[]), CAST(:versions AS bigint[]))
+FROM unnest(CAST(:balance_ids AS uuid[]), CAST(:balance_paid AS numeric[]),
+  CAST(:balance_deposit_left AS numeric[]), CAST(:balance_due_now AS numeric[]),
+  CAST(:balance_refunded AS numeric[]), CAST(:balance_shipped AS numeric[]),
+  CAST(:balance_due_since AS timestamptz[]), CAST(:balance_versions AS bigint[]))
   AS o(order_id, paid, deposit_left, due_now, refunded, shipped_value, due_since, version)
-WHERE order_account.order_id = o.order_id""")
+WHERE order_account.order_id = o.order_id"""
 
 
-async def keep_balances(tx: AsyncConnection, accounts: Sequence[Account]) -> None:
+def keep_balances(accounts: Sequence[Account]) -> Change:
     """Write the balances of locked accounts."""
     values = {
-        "ids": [one.order_id for one in accounts],
-        "paid": [one.paid for one in accounts],
-        "deposit_left": [one.deposit_left for one in accounts],
-        "due_now": [one.due_now for one in accounts],
-        "refunded": [one.refunded for one in accounts],
-        "shipped": [one.shipped_value for one in accounts],
-        "due_since": [one.due_since for one in accounts],
-        "versions": [one.version for one in accounts],
+        "balance_ids": [one.order_id for one in accounts],
+        "balance_paid": [one.paid for one in accounts],
+        "balance_deposit_left": [one.deposit_left for one in accounts],
+        "balance_due_now": [one.due_now for one in accounts],
+        "balance_refunded": [one.refunded for one in accounts],
+        "balance_shipped": [one.shipped_value for one in accounts],
+        "balance_due_since": [one.due_since for one in accounts],
+        "balance_versions": [one.version for one in accounts],
     }
-    await tx.execute(KEEP_BALANCES, values)
+    return Change(KEEP_BALANCES, values)

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from billing.accounts.domain import Transfer
+from billing.changes import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +19,7 @@ class PostedTransfer:
     at: datetime
 
 
-POST_TRANSFERS = sa.text("""
+POST_TRANSFERS = """
 INSERT INTO transfer(idempotency_key, debit_account, credit_account, amount, currency, kind,
   reverses, event_id, created_at)
 SELECT t.key, t.debit, t.credit, t.amount, t.currency, t.kind,
@@ -30,27 +28,27 @@ SELECT t.key, t.debit, t.credit, t.amount, t.currency, t.kind,
     WHERE idempotency_key IN (t.reverses || '\\:deposit', t.reverses || '\\:due')
     ORDER BY idempotency_key LIMIT 1) END,
   t.event_id, t.at
-FROM unnest(CAST(:keys AS text[]), CAST(:debits AS text[]), CAST(:credits AS text[]),
-  CAST(:amounts AS numeric[]), CAST(:currencies AS text[]), CAST(:kinds AS text[]),
-  CAST(:reverses AS text[]), CAST(:event_ids AS uuid[]), CAST(:at AS timestamptz[]))
+FROM unnest(CAST(:transfer_keys AS text[]), CAST(:transfer_debits AS text[]),
+  CAST(:transfer_credits AS text[]), CAST(:transfer_amounts AS numeric[]),
+  CAST(:transfer_currencies AS text[]), CAST(:transfer_kinds AS text[]),
+  CAST(:transfer_reverses AS text[]), CAST(:transfer_event_ids AS uuid[]),
+  CAST(:transfer_at AS timestamptz[]))
   WITH ORDINALITY AS t(key, debit, credit, amount, currency, kind, reverses, event_id, at, n)
-ORDER BY n""")
+ORDER BY n"""
 
 
-async def post_transfers(tx: AsyncConnection, posted: Sequence[PostedTransfer]) -> None:
+def post_transfers(posted: Sequence[PostedTransfer]) -> Change:
     """Append to the ledger; the unique keys refuse what is there already."""
-    if not posted:
-        return
     transfers = [one.transfer for one in posted]
     values = {
-        "keys": [one.key for one in transfers],
-        "debits": [one.debit for one in transfers],
-        "credits": [one.credit for one in transfers],
-        "amounts": [one.amount for one in transfers],
-        "currencies": [one.currency for one in posted],
-        "kinds": [one.kind for one in transfers],
-        "reverses": [one.reverses for one in transfers],
-        "event_ids": [one.event_id for one in posted],
-        "at": [one.at for one in posted],
+        "transfer_keys": [one.key for one in transfers],
+        "transfer_debits": [one.debit for one in transfers],
+        "transfer_credits": [one.credit for one in transfers],
+        "transfer_amounts": [one.amount for one in transfers],
+        "transfer_currencies": [one.currency for one in posted],
+        "transfer_kinds": [one.kind for one in transfers],
+        "transfer_reverses": [one.reverses for one in transfers],
+        "transfer_event_ids": [one.event_id for one in posted],
+        "transfer_at": [one.at for one in posted],
     }
-    await tx.execute(POST_TRANSFERS, values)
+    return Change(POST_TRANSFERS, values)

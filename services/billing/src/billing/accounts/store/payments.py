@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.accounts.domain import Allocation
-from billing.tables import UUIDS, hand_over, payment, refund
+from billing.changes import Change
+from billing.tables import UUIDS, payment, refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +92,6 @@ async def find_payments(tx: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, 
     return {row.payment_id: _payment_of(row) for row in rows}
 
 
-async def payments_of_orders(tx: AsyncConnection, order_ids: Iterable[UUID]) -> list[Payment]:
-    rows = await tx.execute(
-        sa.select(payment)
-        .where(payment.c.order_id == sa.any_(sa.literal(list(order_ids), UUIDS)))
-        .order_by(payment.c.order_id, payment.c.version)
-    )
-    return [_payment_of(row) for row in rows]
-
-
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which payments or refunds are asked for; `stores` None means those of every store."""
@@ -144,40 +136,40 @@ async def list_refunds(
     return [Refund(**row._mapping) for row in await tx.execute(question.limit(limit + 1))]
 
 
-KEEP_PAYMENTS = sa.text("""
+KEEP_PAYMENTS = """
 INSERT INTO payment(payment_id, order_id, store_id, method, amount, currency, document_id,
   allocated, allocations, version, at, by)
 SELECT payment_id, order_id, store_id, method, amount, currency, document_id, allocated,
   CAST(allocations AS jsonb), version, at, by
-FROM unnest(CAST(:ids AS uuid[]), CAST(:orders AS uuid[]), CAST(:stores AS uuid[]),
-  CAST(:methods AS text[]), CAST(:amounts AS numeric[]), CAST(:currencies AS text[]),
-  CAST(:documents AS uuid[]), CAST(:allocated AS numeric[]), CAST(:allocations AS text[]),
-  CAST(:versions AS bigint[]), CAST(:at AS timestamptz[]), CAST(:by AS text[]))
+FROM unnest(CAST(:payment_ids AS uuid[]), CAST(:payment_orders AS uuid[]),
+  CAST(:payment_stores AS uuid[]), CAST(:payment_methods AS text[]),
+  CAST(:payment_amounts AS numeric[]), CAST(:payment_currencies AS text[]),
+  CAST(:payment_documents AS uuid[]), CAST(:payment_allocated AS numeric[]),
+  CAST(:payment_allocations AS text[]), CAST(:payment_versions AS bigint[]),
+  CAST(:payment_at AS timestamptz[]), CAST(:payment_by AS text[]))
   AS p(payment_id, order_id, store_id, method, amount, currency, document_id, allocated,
-       allocations, version, at, by)""")
+       allocations, version, at, by)"""
 
 
-async def keep_payments(tx: AsyncConnection, payments: Sequence[Payment]) -> None:
+def keep_payments(payments: Sequence[Payment]) -> Change:
     """Write new payments."""
-    if not payments:
-        return
     values = {
-        "ids": [one.payment_id for one in payments],
-        "orders": [one.order_id for one in payments],
-        "stores": [one.store_id for one in payments],
-        "methods": [one.method for one in payments],
-        "amounts": [one.amount for one in payments],
-        "currencies": [one.currency for one in payments],
-        "documents": [one.document_id for one in payments],
-        "allocated": [one.allocated for one in payments],
-        "allocations": [
+        "payment_ids": [one.payment_id for one in payments],
+        "payment_orders": [one.order_id for one in payments],
+        "payment_stores": [one.store_id for one in payments],
+        "payment_methods": [one.method for one in payments],
+        "payment_amounts": [one.amount for one in payments],
+        "payment_currencies": [one.currency for one in payments],
+        "payment_documents": [one.document_id for one in payments],
+        "payment_allocated": [one.allocated for one in payments],
+        "payment_allocations": [
             json.dumps([_allocation_json(part) for part in one.allocations]) for one in payments
         ],
-        "versions": [one.version for one in payments],
-        "at": [one.at for one in payments],
-        "by": [one.by for one in payments],
+        "payment_versions": [one.version for one in payments],
+        "payment_at": [one.at for one in payments],
+        "payment_by": [one.by for one in payments],
     }
-    await tx.execute(KEEP_PAYMENTS, values)
+    return Change(KEEP_PAYMENTS, values)
 
 
 async def cancel_payment(
@@ -190,20 +182,53 @@ async def cancel_payment(
     )
 
 
-async def find_refund(tx: AsyncConnection, refund_id: UUID) -> Refund | None:
-    rows = await tx.execute(sa.select(refund).where(refund.c.refund_id == refund_id))
-    row = rows.one_or_none()
-    return None if row is None else Refund(**row._mapping)
+async def find_refunds(tx: AsyncConnection, ids: Sequence[UUID]) -> list[Refund]:
+    rows = await tx.execute(
+        sa.select(refund).where(refund.c.refund_id == sa.any_(sa.literal(list(ids), UUIDS)))
+    )
+    return [Refund(**row._mapping) for row in rows]
 
 
-async def keep_refund(tx: AsyncConnection, one: Refund) -> None:
-    await tx.execute(sa.insert(refund).values(**_columns(one)))
+KEEP_REFUND = """
+INSERT INTO refund(refund_id, order_id, store_id, method, amount, currency, at, by)
+SELECT * FROM unnest(CAST(:refund_ids AS uuid[]), CAST(:refund_orders AS uuid[]),
+  CAST(:refund_stores AS uuid[]), CAST(:refund_methods AS text[]),
+  CAST(:refund_amounts AS numeric[]), CAST(:refund_currencies AS text[]),
+  CAST(:refund_at AS timestamptz[]), CAST(:refund_by AS text[]))"""
 
 
-def _columns(one: Refund | HandOver) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in one.__dataclass_fields__}
+def keep_refund(one: Refund) -> Change:
+    """Write a new refund."""
+    values = {
+        "refund_ids": [one.refund_id],
+        "refund_orders": [one.order_id],
+        "refund_stores": [one.store_id],
+        "refund_methods": [one.method],
+        "refund_amounts": [one.amount],
+        "refund_currencies": [one.currency],
+        "refund_at": [one.at],
+        "refund_by": [one.by],
+    }
+    return Change(KEEP_REFUND, values)
 
 
-async def keep_hand_overs(tx: AsyncConnection, made: Sequence[HandOver]) -> None:
-    if made:
-        await tx.execute(sa.insert(hand_over), [_columns(one) for one in made])
+KEEP_HAND_OVERS = """
+INSERT INTO hand_over(shipment_id, order_id, store_id, value, left_before, consumed, at)
+SELECT * FROM unnest(CAST(:hand_over_ids AS uuid[]), CAST(:hand_over_orders AS uuid[]),
+  CAST(:hand_over_stores AS uuid[]), CAST(:hand_over_values AS numeric[]),
+  CAST(:hand_over_left AS numeric[]), CAST(:hand_over_consumed AS numeric[]),
+  CAST(:hand_over_at AS timestamptz[]))"""
+
+
+def keep_hand_overs(made: Sequence[HandOver]) -> Change:
+    """Write what was handed over; the unique ids refuse what is there already."""
+    values = {
+        "hand_over_ids": [one.shipment_id for one in made],
+        "hand_over_orders": [one.order_id for one in made],
+        "hand_over_stores": [one.store_id for one in made],
+        "hand_over_values": [one.value for one in made],
+        "hand_over_left": [one.left_before for one in made],
+        "hand_over_consumed": [one.consumed for one in made],
+        "hand_over_at": [one.at for one in made],
+    }
+    return Change(KEEP_HAND_OVERS, values)
