@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from chassis import outbox
-from chassis.http.idempotency import Call, Claim, Kept, answer_kept, claim_all, give_back
+from chassis.http.idempotency import Call, Kept
+from chassis.http.repeats import Repeats
 from chassis.outbox import Said
 from chassis.records import Received
 from contracts.billing import HandOverSettled
@@ -24,7 +24,7 @@ from contracts.orders import (
 from contracts.shipping import ShipmentPosted, ShipmentPosting, ShipmentRefused, ShippedLine
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shipping import copies, domain, store
+from shipping import changes, copies, domain, store
 from shipping.domain import Kind, Order, Shipment, ShipmentLine, Shortage, Wanted
 
 DRAFTED, POSTED = 201, 200
@@ -74,7 +74,7 @@ class Work:
 
     orders: Mapping[UUID, Order]
     known: dict[UUID, Shipment]
-    stores: Collection[UUID]
+    stores: Collection[UUID | None]
     made: dict[UUID, Shipment]
     changed: dict[UUID, Shipment]
     posting: list[Shipment]
@@ -84,29 +84,26 @@ async def draft_shipments(
     tx: AsyncConnection, commands: Sequence[DraftShipment]
 ) -> Sequence[Answer]:
     """Each draft, made, or the refusal of it. One that is posted at once asks for its goods."""
-    order_ids = {command.order_id for command in commands}
     if any(command.post for command in commands):
-        await store.lock_orders(tx, order_ids)
-    named = {command.store_id for command in commands if command.store_id is not None}
-    work = Work(
-        await store.find_orders(tx, order_ids),
-        await store.find_shipments(tx, [command.id for command in commands]),
-        await copies.known_stores(tx, named),
-        {},
-        {},
-        [],
-    )
-    return await _decide(tx, commands, DRAFTED, work, _draft)
+        await store.lock_orders(tx, {command.order_id for command in commands})
+    asked = [(command.id, command.order_id, command.store_id) for command in commands]
+    calls = [command.call for command in commands]
+    rows = await store.ask_to_draft(tx, asked, calls)
+    ids = [command.id for command, row in zip(commands, rows, strict=True) if row.id_known]
+    stores = {one.store_id for one, row in zip(commands, rows, strict=True) if row.store_known}
+    known = await store.find_shipments(tx, ids)
+    work = Work(store.orders_in(rows), known, stores, {}, {}, [])
+    return await _decide(tx, commands, DRAFTED, work, _draft, Repeats(calls, rows))
 
 
 async def post_shipments(tx: AsyncConnection, commands: Sequence[PostShipment]) -> Sequence[Answer]:
     """Each shipment, posting now or already before, or the refusal of it."""
     ids = [command.id for command in commands]
-    order_ids = await store.orders_of(tx, ids)
-    await store.lock_orders(tx, order_ids)
-    orders = await store.find_orders(tx, order_ids)
-    work = Work(orders, await store.find_shipments(tx, ids), (), {}, {}, [])
-    return await _decide(tx, commands, POSTED, work, _post)
+    calls = [command.call for command in commands]
+    await store.lock_orders_of(tx, ids)
+    rows = await store.ask_to_post(tx, ids, calls)
+    work = Work(store.orders_in(rows), store.shipments_in(rows), (), {}, {}, [])
+    return await _decide(tx, commands, POSTED, work, _post, Repeats(calls, rows))
 
 
 async def _decide(
@@ -115,44 +112,26 @@ async def _decide(
     status: int,
     work: Work,
     decide: Callable[[Work, C], Shipment],
+    repeats: Repeats,
 ) -> Sequence[Answer]:
     """Decide the commands that are new, in turn, and answer repeated ones as they stand now."""
-    firsts: dict[tuple[str, str], int] = {}
-    for n, command in enumerate(commands):
-        firsts.setdefault((command.call.principal, command.call.key), n)
-    claims = [Claim(commands[n].call, status, str(commands[n].id)) for n in firsts.values()]
-    answers: dict[int, Answer] = {}
-    kept: dict[int, UUID] = {}
-    refused: list[Call] = []
-    for n, claimed in zip(firsts.values(), await claim_all(tx, claims), strict=True):
-        if isinstance(claimed, Kept):
-            kept[n] = UUID(claimed.subject)
-        elif claimed is not None:
-            answers[n] = claimed
+    answers: list[Answer | UUID] = []
+    for command in commands:
+        found = repeats.again(command.call) or repeats.before(command.call)
+        if isinstance(found, Kept):
+            answers.append(UUID(found.subject))
+        elif found is not None:
+            answers.append(found)
         else:
             try:
-                answers[n] = decide(work, commands[n])
+                answers.append(decide(work, command))
+                repeats.keep(command.call, status, str(command.id))
             except domain.Refused as refusal:
-                answers[n] = refusal
-                refused.append(commands[n].call)
-    await give_back(tx, refused)
-    await _write(tx, work)
-    found = await store.find_shipments(tx, set(kept.values()))
-    answers |= {n: found[id] for n, id in kept.items()}
-    return [_of_first(commands, firsts, answers, n) for n in range(len(commands))]
-
-
-def _of_first(
-    commands: Sequence[C],
-    firsts: Mapping[tuple[str, str], int],
-    answers: Mapping[int, Answer],
-    n: int,
-) -> Answer:
-    """The answer, also for a key that came twice in one group: then it was done once."""
-    call = commands[n].call
-    first = firsts[(call.principal, call.key)]
-    again = answer_kept(call, commands[first].call.fingerprint, 0, "")
-    return answers[first] if isinstance(again, Kept) else again
+                answers.append(refusal)
+    await _write(tx, work, repeats)
+    earlier = {one for one in answers if isinstance(one, UUID)} - set(work.known)
+    shipments = work.known | await store.find_shipments(tx, earlier)
+    return [shipments[one] if isinstance(one, UUID) else one for one in answers]
 
 
 def _draft(work: Work, command: DraftShipment) -> Shipment:
@@ -204,18 +183,17 @@ def _post(work: Work, command: PostShipment) -> Shipment:
     return shipment
 
 
-async def _write(tx: AsyncConnection, work: Work) -> None:
-    if work.made:
-        await store.add_shipments(tx, list(work.made.values()))
-    if work.changed:
-        await store.save_shipments(tx, list(work.changed.values()))
-    if work.posting:
-        await store.save_progress(tx, work.orders, work.posting)
-        said: list[Said] = []
-        for shipment in work.posting:
-            said.append(Said(ShipmentPosting(**_head(shipment)), shipment.version))
-            said.append(Said(_take_out(shipment, work.orders[shipment.order_id])))
-        await outbox.say(tx, said)
+async def _write(tx: AsyncConnection, work: Work, repeats: Repeats) -> None:
+    made, changed = list(work.made.values()), list(work.changed.values())
+    if not work.posting:
+        await changes.keep_drafts(tx, made, repeats)
+        return
+    said: list[Said] = []
+    for shipment in work.posting:
+        said.append(Said(ShipmentPosting(**_head(shipment)), shipment.version))
+        said.append(Said(_take_out(shipment, work.orders[shipment.order_id])))
+    lines = changes.touched(work.orders, work.posting)
+    await changes.keep_postings(tx, made, changed, lines, said, repeats)
 
 
 def _head(shipment: Shipment) -> dict[str, Any]:
@@ -252,10 +230,10 @@ async def decide_shipments(
 
     The same answer again changes nothing.
     """
-    messages = [one.message for one in received]
-    await store.lock_orders(tx, {message.order_id for message in messages})
-    orders = await store.find_orders(tx, {message.order_id for message in messages})
-    shipments = await store.find_shipments(tx, {message.shipment_id for message in messages})
+    ids = [one.message.shipment_id for one in received]
+    await store.lock_orders(tx, {one.message.order_id for one in received})
+    rows = await store.ask_to_decide(tx, ids)
+    orders, shipments = store.orders_in(rows), store.shipments_in(rows)
     changed: dict[UUID, Shipment] = {}
     said: list[Said] = []
     for one in received:
@@ -268,9 +246,8 @@ async def decide_shipments(
         shipments[after.id] = changed[after.id] = after
         said.append(Said(fact_of(after), after.version, trace=one.trace))
     if changed:
-        await store.save_shipments(tx, list(changed.values()))
-        await store.save_progress(tx, orders, list(changed.values()))
-        await outbox.say(tx, said)
+        decided = list(changed.values())
+        await changes.keep_decided(tx, decided, changes.touched(orders, decided), said)
 
 
 def _state_after(message: GoodsTaken | TakeOutRefused) -> domain.State:
@@ -322,7 +299,7 @@ async def settle_shipments(
     settled = [
         (one.message.shipment_id, one.message.consumed, one.message.due_now) for one in received
     ]
-    found = await store.settle_shipments(tx, settled)
+    found = await changes.settle_shipments(tx, settled)
     if missing := {id for id, _, _ in settled} - found:
         raise UnknownShipment(", ".join(sorted(str(id) for id in missing)))
 
@@ -332,22 +309,22 @@ async def follow_orders(tx: AsyncConnection, facts: Sequence[OrderFact]) -> None
     newest = {fact.order_id: fact for fact in facts}
     placed = [fact for fact in facts if isinstance(fact, OrderPlaced)]
     new = {fact.order_id for fact in placed}
-    await store.lock_orders(tx, newest)
-    if placed:
-        await copies.place_orders(tx, placed)
     marks = {
         fact.order_id: isinstance(fact, OrderMarked)
         for fact in facts
         if isinstance(fact, OrderMarked | OrderRestored)
     }
-    later = [fact for fact in newest.values() if not isinstance(fact, OrderPlaced)]
-    if later:
-        found = await copies.progress_orders(tx, later, marks)
-        assert len(found) == len(later), "an order's first fact says that it was placed"
-    with_lines = {
+    lines = {
         fact.order_id: fact.lines
         for fact in facts
         if isinstance(fact, OrderPlaced | OrderChanged | OrderClosed)
     }
-    if with_lines:
-        await copies.keep_lines(tx, with_lines, new)
+    later = [fact for order_id, fact in newest.items() if order_id not in new]
+    if later:
+        found = await copies.progress_orders(tx, later, marks)
+        assert len(found) == len(later), "an order's first fact says that it was placed"
+    if placed:
+        own = {order_id: lines[order_id] for order_id in new}
+        await copies.place_orders(tx, placed, newest, marks, own)
+    if changed := {order_id: its for order_id, its in lines.items() if order_id not in new}:
+        await copies.keep_lines(tx, changed)

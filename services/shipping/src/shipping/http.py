@@ -21,6 +21,7 @@ from chassis.http.problems import (
     of_refusal,
     validation_errors,
 )
+from chassis.http.repeats import run_once_each
 from chassis.http.waiting import Wait
 from chassis.ids import uuid7
 from chassis.runtime import Here
@@ -70,10 +71,10 @@ def parts_on(db: Database) -> Parts:
     """The use cases on this database, one transaction a group."""
 
     async def draft_all(commands: Sequence[DraftShipment]) -> Sequence[Answer]:
-        return await db.run(lambda tx: handlers.draft_shipments(tx, commands))
+        return await run_once_each(db, lambda tx: handlers.draft_shipments(tx, commands))
 
     async def post_all(commands: Sequence[PostShipment]) -> Sequence[Answer]:
-        return await db.run(lambda tx: handlers.post_shipments(tx, commands))
+        return await run_once_each(db, lambda tx: handlers.post_shipments(tx, commands))
 
     return Parts(Gatherer(draft_all), Gatherer(post_all), draft_all)
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 # with the key is told so instead of waiting.
 COLUMNS = """
   pg_try_advisory_xact_lock(hashtextextended(c.principal || chr(31) || c.key, 0)) AS free,
-  kept.fingerprint, kept.status, kept.subject"""
+  kept.fingerprint AS kept_fingerprint, kept.status AS kept_status, kept.subject AS kept_subject"""
 JOIN = "LEFT JOIN idempotency kept ON kept.principal = c.principal AND kept.key = c.key"
 KEEP = """
 INSERT INTO idempotency(principal, key, fingerprint, status, subject)
@@ -50,8 +50,8 @@ class Repeats:
         """None when the call is new, else what to answer."""
         key = (call.principal, call.key)
         row = self._rows[key]
-        if row.subject is not None:
-            return answer_kept(call, row.fingerprint, row.status, row.subject)
+        if row.kept_subject is not None:
+            return answer_kept(call, row.kept_fingerprint, row.kept_status, row.kept_subject)
         if not row.free or key in self._done:
             return InFlight("Wait a moment and send it again.", headers={"Retry-After": "1"})
         return None
@@ -66,6 +66,10 @@ class Repeats:
     def keep(self, call: Call, status: int, subject: str) -> None:
         """The call is done: its repetitions get this status and subject."""
         self._done[(call.principal, call.key)] = Claim(call, status, subject)
+
+    def __bool__(self) -> bool:
+        """Whether anything was done."""
+        return bool(self._done)
 
     def columns(self) -> dict[str, list[Any]]:
         """The bind values of `KEEP`."""
