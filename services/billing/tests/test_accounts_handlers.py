@@ -6,7 +6,10 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from billing.accounts.books import open_books
+from billing.documents.handlers import IssueDocument, issue_documents
 from chassis.database import Database
+from chassis.http.idempotency import Call
 from chassis.ids import uuid7
 from chassis.testing import Bench
 from contracts.billing import (
@@ -17,7 +20,7 @@ from contracts.billing import (
     RefundPosted,
 )
 
-from .conftest import Shop, open_shop, order_placed, shipment_posted
+from .conftest import NOW, Shop, open_shop, order_placed, shipment_posted
 
 
 def money(**figures: str) -> dict[str, Decimal]:
@@ -326,3 +329,42 @@ async def test_order_that_does_not_come(shop: Shop) -> None:
     assert answer.status_code == 409
     assert answer.json()["type"] == "not-known-yet"
     assert answer.headers["Retry-After"] == "1"
+
+
+async def test_payment_that_waited_sees_what_it_waited_for(shop: Shop, db: Database) -> None:
+    """Who waits for an order's account decides on the documents issued meanwhile, too."""
+    order = await shop.order("100")
+    async with db.engine.connect() as first, db.engine.connect() as second:
+        await first.execute(sa.text("SELECT FROM order_account FOR UPDATE"))
+        waiting = asyncio.create_task(open_books(second, [order]))
+        await until_one_waits_for_a_lock(db)
+        await issue_documents(first, [proforma(order)])
+        await first.commit()
+        book = (await waiting)[order]
+    assert [one.kind for one in book.documents] == ["proforma"]
+
+
+def proforma(order: UUID) -> IssueDocument:
+    return IssueDocument(
+        document_id=uuid7(),
+        order_id=order,
+        kind="proforma",
+        term_id=None,
+        amount=None,
+        stores=None,
+        by="clerk",
+        call=Call("clerk", "a proforma", b""),
+        at=NOW,
+    )
+
+
+async def until_one_waits_for_a_lock(db: Database) -> None:
+    question = sa.text("""
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'""")
+    async with asyncio.timeout(30):
+        while True:
+            async with db.reading() as tx:
+                if (await tx.execute(question)).scalar_one():
+                    return
+            await asyncio.sleep(0.01)

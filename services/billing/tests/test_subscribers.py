@@ -73,3 +73,15 @@ async def test_erased_customer_is_unreadable(shop: Shop) -> None:
     assert await names(shop.bench) == {"c1": "Ann Smith"}
     await shop.bench.deliver(CustomerErased(customer_key="c1"))
     assert await names(shop.bench) == {}
+
+
+async def test_hand_over_that_a_restored_shipping_posts_again(shop: Shop) -> None:
+    """The same shipment under another version counts once."""
+    order = await shop.order()
+    first = shipment_posted(order, shop.store_id, "400", "1000")
+    second = shipment_posted(order, shop.store_id, "100", "600")
+    for shipped, version in ((first, 1), (first, 2), (second, 1)):
+        await shop.bench.deliver_record(record_of(shipped, version))
+    assert [one.value for one in await shop.bench.said(HandOverSettled)] == [400, 100]
+    assert (await shop.figures(order))["due_now"] == Decimal(500)
+    assert await shop.bench.parked() == []
