@@ -15,8 +15,8 @@ TEST := HOLDFAST_STATE=.holdfast/test HOLDFAST_PORT=18080
 help: ## Say what each verb does.
 	grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-up: $(INSTALLED) ## Start everything, wait until it is ready, print the address and the logins.
-	$(PY) -m local up
+up: $(INSTALLED) ## Start everything, wait until it is ready; REPLICAS=3 BROKERS=3 for several of each.
+	$(PY) -m local up $(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(BROKERS),--brokers $(BROKERS))
 
 down: $(INSTALLED) ## Stop everything; what is stored stays.
 	$(PY) -m local down

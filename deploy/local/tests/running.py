@@ -12,12 +12,12 @@ import httpx
 SPAN = 20
 
 
-def free_ports() -> int:
+def free_ports(span: int = SPAN) -> int:
     """The first of a run of ports that nobody listens on, for an instance of a test's own."""
     for base in range(21_000 + (os.getpid() % 200) * SPAN, 60_000, SPAN):
         with contextlib.ExitStack() as stack:
             try:
-                for port in range(base, base + SPAN):
+                for port in range(base, base + span):
                     probe = stack.enter_context(socket.socket())
                     probe.bind(("127.0.0.1", port))
             except OSError:

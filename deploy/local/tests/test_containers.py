@@ -12,11 +12,12 @@ import yaml
 from contracts.topics import PARTITIONS, TOPICS
 from local import gateway, kafka, postgres, topics
 from local.instance import REPOSITORY, Instance
-from local.processes import service_environment
-from local.topology import AGENT, GATEWAY, KAFKA, POSTGRES, SERVICES, Ports, Service
+from local.processes import program, service_environment
+from local.topology import AGENT, GATEWAY, KAFKA, POSTGRES, SERVICES, Ports, Process, Service
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)["services"]
+SHARES = 1024  # What a container has that says nothing.
 SECRET_WORDS = ("PASSWORD", "SECRET", "SIGNING_KEY", "CLUSTER_ID")
 
 
@@ -63,6 +64,16 @@ def test_an_image_holds_its_own_service_alone(service: Service) -> None:
     assert text.rstrip().endswith(f'CMD ["python", "-m", "{service.module}.app"]')
 
 
+@each_service()
+def test_who_may_lag_yields_in_both_ways(service: Service, tmp_path: Path) -> None:
+    """A follower that may lag has a lower share of the processor, and nobody else has."""
+    command = program(Instance(Ports(8080), tmp_path), Process(service.name)).command
+    yields = ["nice", "-n", str(service.nice)]
+    assert (command[:3] == yields) == (service.nice > 0) == (service.name == "notifications")
+    share = COMPOSE[service.name].get("cpu_shares", SHARES)
+    assert (share < SHARES) == (service.nice > 0)
+
+
 def test_web_asks_every_service_whether_it_is_ready(tmp_path: Path) -> None:
     """The whole is ready only when each service is, so web knows them all in both ways."""
     (web,) = [service for service in SERVICES if service.name == "web"]
@@ -86,7 +97,7 @@ def test_the_gateway_is_told_where_each_service_is(tmp_path: Path) -> None:
 def test_the_gateway_guards_its_doors_alike(tmp_path: Path) -> None:
     """What the embedded gateway refuses at the door, the containers' gateway refuses too."""
     settings = yaml.safe_load((REPOSITORY / "deploy/gateway/containers.yaml").read_text())
-    embedded: Any = gateway.static_settings(Instance(Ports(8080), tmp_path))
+    embedded: Any = gateway.static_settings(Instance(Ports(8080), tmp_path), Process(GATEWAY))
     doors = settings["entryPoints"]
     assert doors["door"]["http"] == {**embedded["entryPoints"]["door"]["http"], "tls": {}}
     assert doors["inside"]["http"] == embedded["entryPoints"]["door"]["http"]
@@ -97,7 +108,7 @@ def test_the_gateway_guards_its_doors_alike(tmp_path: Path) -> None:
 
 def test_kafka_has_the_same_settings(tmp_path: Path) -> None:
     """Both brokers differ in where they listen and keep their data, and in nothing else."""
-    lines = kafka.settings(Instance(Ports(8080), tmp_path))
+    lines = kafka.settings(Instance(Ports(8080), tmp_path), Process(KAFKA))
     places = {"controller.quorum.voters", "listeners", "advertised.listeners", "log.dirs"}
     inside = COMPOSE[KAFKA]["environment"]
     for key, value in lines.items():

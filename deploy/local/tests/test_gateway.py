@@ -1,9 +1,12 @@
 """The one door: what reaches which service, and what never does."""
 
 import concurrent.futures
+import contextlib
 import json
 import re
+import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +18,17 @@ import pytest
 import yaml
 from local import gateway
 from local.instance import Instance
-from local.topology import API, SERVICES, Ports, routed_paths
+from local.topology import (
+    API,
+    BY_NAME,
+    GATEWAY,
+    PORTS_APART,
+    SERVICES,
+    Ports,
+    Process,
+    Scale,
+    routed_paths,
+)
 
 from .running import free_ports, started
 
@@ -62,7 +75,9 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Clien
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{ports.gateway}"
-    with started(gateway.command(instance), gateway.environment(instance), f"{url}/readyz"):
+    with started(
+        gateway.command(instance, Process(GATEWAY)), gateway.environment(instance), f"{url}/readyz"
+    ):
         limits = httpx.Limits(max_connections=50)
         with httpx.Client(base_url=url, timeout=30, limits=limits, trust_env=False) as client:
             yield client, ports
@@ -160,6 +175,82 @@ def test_guessing_passwords_is_slowed_down(door: Door) -> None:
     assert answers[429, True] >= 60
     assert set(answers) == {(200, False), (429, True)}
     assert client.get(f"{API}/orders").status_code == 200
+
+
+class Asked(Echo):
+    """A process that says whether it is about to stop."""
+
+    def do_GET(self) -> None:
+        stopping = self.path == "/healthz" and getattr(self.server, "stopping", False)
+        if stopping:
+            self.send_error(503)
+        else:
+            self.answer()
+
+
+@pytest.fixture(scope="module")
+def two_doors(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[str, list[ThreadingHTTPServer], list[subprocess.Popen[bytes]]]]:
+    """Two gateways behind one door, before three processes of orders, of which one is away."""
+    ports = Ports(free_ports(3 * PORTS_APART))
+    instance = Instance(ports, tmp_path_factory.mktemp("gateways"))
+    instance.remember(Scale(replicas=3))
+    gateway.prepare(instance)
+    places = [ports.nth(number).of(BY_NAME["orders"]) for number in (1, 2)]
+    servers = [ThreadingHTTPServer(("127.0.0.1", port), Asked) for port in places]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    environment = gateway.environment(instance)
+    with contextlib.ExitStack() as stack:
+        doors = []
+        for one in reversed(instance.scale.of(GATEWAY)):
+            url = f"http://127.0.0.1:{ports.of_process(one)[0]}/ping"
+            command = gateway.command(instance, one)
+            doors.append(stack.enter_context(started(command, environment, url)))
+        yield f"http://127.0.0.1:{ports.gateway}{API}/orders", servers, doors
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def answers(url: str, count: int) -> Counter[tuple[int, int]]:
+    """Status and answering port of that many POSTs, each on a connection of its own."""
+    found: Counter[tuple[int, int]] = Counter()
+    for number in range(count):
+        answer = httpx.post(url, json={"number": number}, trust_env=False, timeout=30)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["length"] == len(answer.request.content)
+        found[answer.status_code, answer.json()["port"]] += 1
+    return found
+
+
+def test_several_processes_share_the_work_and_none_that_is_away_is_noticed(two_doors: Any) -> None:
+    """One of three is not there from the start: every POST is answered by one of the others."""
+    url, servers, _ = two_doors
+    found = answers(url, 60)
+    assert {port for _, port in found} == {server.server_address[1] for server in servers}
+
+
+def test_a_process_about_to_stop_is_left_alone(two_doors: Any) -> None:
+    """Once it says so, the gateways send it nothing more; and again when it is back."""
+    url, both, _ = two_doors
+    staying, leaving = both
+    for stopping in (True, False):
+        leaving.stopping = stopping
+        expected = {server.server_address[1] for server in ([staying] if stopping else both)}
+        deadline = time.monotonic() + 30
+        while {port for _, port in answers(url, 20)} != expected:
+            assert time.monotonic() < deadline, "the gateway has not noticed"
+
+
+def test_nobody_notices_that_a_gateway_ends(two_doors: Any) -> None:
+    """While one of two gateways stops and when it is gone, the other answers on the same door."""
+    url, _, (first, *_) = two_doors
+    first.terminate()
+    while first.poll() is None:
+        answers(url, 5)
+    answers(url, 20)
 
 
 def test_the_limit_of_calls_counts_by_token() -> None:

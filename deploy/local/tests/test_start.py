@@ -19,8 +19,8 @@ from local.checks import alone, check_disk, check_ports
 from local.instance import REPOSITORY, Instance, write_private
 from local.processes import MARK
 from local.refusals import DiskFull, PortTaken, StartInProgress
-from local.supervision import clear_left_behind, left_behind
-from local.topology import GATEWAY, MAIL, PROCESSES, Ports
+from local.supervision import Supervisor, clear_left_behind, left_behind
+from local.topology import BROKERS, GATEWAY, MAIL, PORTS_APART, REPLICAS_MAX, Ports, Scale
 
 from .running import free_ports
 
@@ -29,7 +29,7 @@ class Place:
     """An instance in a folder of the test's own, spoken to as a person would."""
 
     def __init__(self, state: Path) -> None:
-        self.instance = Instance(Ports(free_ports()), state)
+        self.instance = Instance(Ports(free_ports(2 * PORTS_APART)), state)
 
     def environment(self) -> dict[str, str]:
         port = str(self.instance.ports.gateway)
@@ -208,20 +208,38 @@ def test_reset_deletes_what_was_stored_and_nothing_else(place: Place) -> None:
 
 def test_no_two_processes_share_a_port() -> None:
     """Within an instance every port has one listener, and two instances 100 apart never meet."""
-    ports = [port for name in PROCESSES for port in Ports(8080).of_process(name)]
-    ports.append(Ports(8080).supervisor)
-    assert len(ports) == len(set(ports))
-    assert max(ports) < 8080 + 100
+    for scale in (Scale(), Scale(replicas=3, brokers=3), Scale(REPLICAS_MAX, max(BROKERS))):
+        ports = Ports(8080)
+        taken = [port for one in scale.processes() for port in ports.of_process(one)]
+        taken.append(ports.supervisor)
+        assert len(set(taken)) == len(taken)
+        assert max(taken) < 8080 + 100
 
 
 def test_ports_in_use_by_nobody_pass(place: Place) -> None:
     """Free ports are no reason to refuse, and the one that is taken is found among them."""
-    check_ports(place.instance.ports, [MAIL, GATEWAY], supervisor=True)
-    with (
-        socket.create_server(("127.0.0.1", place.instance.ports.smtp)),
-        pytest.raises(PortTaken, match="for mail"),
-    ):
-        check_ports(place.instance.ports, [MAIL, GATEWAY], supervisor=True)
+    wanted = Scale().processes([MAIL, GATEWAY])
+    check_ports(place.instance.ports, wanted, running=None)
+    with socket.create_server(("127.0.0.1", place.instance.ports.smtp)):
+        with pytest.raises(PortTaken, match="for mail"):
+            check_ports(place.instance.ports, wanted, running=None)
+        check_ports(place.instance.ports, wanted, running={MAIL})
+
+
+def test_how_many_of_everything_is_remembered(place: Place) -> None:
+    """The numbers of one start hold for the next; another number of brokers asks for a reset."""
+    assert place.says("up", "--only", "mail,gateway", "--replicas", "2")[0] == 0
+    assert place.says("down")[0] == 0
+    assert place.says("up", "--only", "mail,gateway")[0] == 0
+    assert place.instance.scale == Scale(replicas=2)
+    running = {"mail", "gateway", "gateway-1", "gateway-2"}
+    assert Supervisor(place.instance).running() == running
+    made = place.instance.folder("kafka", "data") / "meta.properties"
+    made.touch()
+    code, text = place.says("up", "--brokers", "3")
+    assert (code, "BROKERS=1" in text, "make reset" in text) == (1, True, True)
+    assert place.says("up", "--brokers", "2")[0] == 1
+    assert Supervisor(place.instance).running() == running
 
 
 def test_only_marked_processes_are_ended(place: Place) -> None:

@@ -17,19 +17,22 @@ from rich.console import Console
 from rich.table import Table
 
 from local import instance as instances
-from local import postgres, steps, suite
+from local import kafka, postgres, steps, suite
 from local.checks import alone, check_disk, check_ports
 from local.instance import Instance
 from local.refusals import CannotStart
 from local.supervision import Supervisor, clear_left_behind
 from local.topology import (
+    BROKERS,
     BY_NAME,
     DEMO_DOMAIN,
     DEMO_LOGINS,
     DEMO_PASSWORD,
     INFRASTRUCTURE,
+    KINDS,
     POSTGRES,
-    PROCESSES,
+    REPLICAS_MAX,
+    Scale,
 )
 
 app = typer.Typer(
@@ -40,33 +43,59 @@ Only = Annotated[str, typer.Option(help="These processes alone, with commas betw
 
 
 @app.command()
-def up(only: Only = "") -> None:
-    """Start whatever is not up yet, wait until it is ready, and print the address."""
+def up(
+    only: Only = "",
+    replicas: Annotated[
+        int | None, typer.Option(min=1, max=REPLICAS_MAX, help="Processes of each service.")
+    ] = None,
+    brokers: Annotated[int | None, typer.Option(help="Kafka brokers: 1, 3 or 5.")] = None,
+) -> None:
+    """Start whatever is not up yet, wait until it is ready, and print the address.
+
+    How many of everything run is remembered; given another number, everything starts anew.
+    """
     instance = instances.from_environment()
-    processes = _chosen(only)
+    kinds = _chosen(only)
     started = time.monotonic()
     with alone(instance), _stoppable():
+        _rescale(instance, replicas, brokers)
         supervisor = Supervisor(instance)
         before = supervisor.running() if supervisor.is_running() else None
-        if before is not None and set(processes) <= before and _is_ready(instance, processes):
-            _greet(instance, processes, "Already up")
+        wanted = set(instance.scale.names(kinds))
+        if before is not None and wanted <= before and _is_ready(instance, kinds):
+            _greet(instance, kinds, "Already up")
             return
         try:
-            _start(instance, processes, before)
+            _start(instance, kinds, before)
         except BaseException:
-            _undo(instance, processes, before)
+            _undo(instance, kinds, before)
             raise
-    _greet(instance, processes, f"Ready after {time.monotonic() - started:.0f} s")
+    _greet(instance, kinds, f"Ready after {time.monotonic() - started:.0f} s")
 
 
-def _start(instance: Instance, processes: list[str], before: set[str] | None) -> None:
+def _rescale(instance: Instance, replicas: int | None, brokers: int | None) -> None:
+    """Take over other numbers; what runs in the old ones is stopped first."""
+    if brokers is not None and brokers not in BROKERS:
+        raise CannotStart(f"BROKERS={brokers}: choose from {', '.join(map(str, BROKERS))}.")
+    old = instance.scale
+    new = Scale(replicas or old.replicas, brokers or old.brokers)
+    if new == old:
+        return
+    kafka.refuse_another_number(instance, new)
+    if Supervisor(instance).is_running():
+        console.print("Stopping first: another number of processes is asked for.")
+        _stop_everything(instance)
+    instance.remember(new)
+
+
+def _start(instance: Instance, kinds: list[str], before: set[str] | None) -> None:
     check_disk(instance)
     if before is None:
         ended = clear_left_behind(instance)
         if ended:
             console.print(f"Ended {ended} processes that an earlier start had left behind.")
-    missing = [name for name in processes if name not in (before or set())]
-    check_ports(instance.ports, missing, supervisor=before is None)
+    processes = instance.scale.processes(kinds)
+    check_ports(instance.ports, processes, before)
     with console.status("Starting") as status:
         said: list[str] = []
 
@@ -76,10 +105,10 @@ def _start(instance: Instance, processes: list[str], before: set[str] | None) ->
                 console.print(text)
             said.append(text)
 
-        asyncio.run(steps.bring_up(instance, processes, say))
+        asyncio.run(steps.bring_up(instance, kinds, say))
 
 
-def _undo(instance: Instance, processes: list[str], before: set[str] | None) -> None:
+def _undo(instance: Instance, kinds: list[str], before: set[str] | None) -> None:
     """Leave nothing running that this start has brought up."""
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)  # A second Ctrl-C must not stop the stopping.
@@ -87,7 +116,7 @@ def _undo(instance: Instance, processes: list[str], before: set[str] | None) -> 
     if before is None:
         _stop_everything(instance)
     elif Supervisor(instance).is_running():
-        _stop_in_order(Supervisor(instance), set(processes) - before)
+        _stop_in_order(instance, set(instance.scale.names(kinds)) - before)
 
 
 @app.command()
@@ -113,15 +142,17 @@ def _stop_everything(instance: Instance) -> bool:
     supervisor = Supervisor(instance)
     was_running = supervisor.is_running()
     if was_running:
-        _stop_in_order(supervisor, set(PROCESSES))
+        _stop_in_order(instance, supervisor.running())
         supervisor.shutdown()
     return clear_left_behind(instance) > 0 or was_running
 
 
-def _stop_in_order(supervisor: Supervisor, names: set[str]) -> None:
+def _stop_in_order(instance: Instance, names: set[str]) -> None:
     """Services first, so that they can finish what they have begun with the database."""
-    supervisor.stop(names - set(INFRASTRUCTURE))
-    supervisor.stop(names & set(INFRASTRUCTURE))
+    supervisor = Supervisor(instance)
+    infrastructure = set(instance.scale.names(INFRASTRUCTURE))
+    supervisor.stop(names - infrastructure)
+    supervisor.stop(names & infrastructure)
 
 
 def _delete_state(instance: Instance) -> None:
@@ -130,7 +161,7 @@ def _delete_state(instance: Instance) -> None:
     shutil.rmtree(postgres.data_folder(instance), ignore_errors=True)
     for name in ("kafka", "logs", "mail", "gateway", "agent", "keys", "postgres"):
         shutil.rmtree(instance.state / name, ignore_errors=True)
-    for name in ("secrets.json", "supervisor.conf", "supervisor.pid", "postgres.url"):
+    for name in ("secrets.json", "supervisor.conf", "supervisor.pid", "postgres.url", "scale.json"):
         (instance.state / name).unlink(missing_ok=True)
 
 
@@ -145,18 +176,18 @@ def status() -> None:
     rows = supervisor.processes()
     table = Table("process", "state", "pid", "ports", "up s", "MiB")
     total = 0.0
-    for name in PROCESSES:
-        row: dict[str, Any] = rows[name]
+    for process in instance.scale.processes():
+        row: dict[str, Any] = rows[process.name]
         mib = _resident_mib(row["pid"])
         total += mib
-        ports = " ".join(map(str, instance.ports.of_process(name)))
+        ports = " ".join(map(str, instance.ports.of_process(process)))
         age = str(int(time.time()) - row["start"]) if row["pid"] else ""
-        table.add_row(
-            name, row["statename"].lower(), str(row["pid"] or ""), ports, age, f"{mib:.0f}"
-        )
+        state, pid = row["statename"].lower(), str(row["pid"] or "")
+        table.add_row(process.name, state, pid, ports, age, f"{mib:.0f}")
     table.add_row("together", "", "", "", "", f"{total:.0f}")
     Console().print(table)
-    ready = _is_ready(instance, list(PROCESSES)) and supervisor.running() >= set(PROCESSES)
+    everything = set(instance.scale.names())
+    ready = _is_ready(instance, list(KINDS)) and supervisor.running() >= everything
     console.print("Ready." if ready else "Not ready: `make logs` shows why.")
     if not ready:
         raise typer.Exit(1)
@@ -181,7 +212,8 @@ def logs(
 ) -> None:
     """Print the last lines that the processes have written."""
     instance = instances.from_environment()
-    files = sorted(instance.folder("logs").glob(f"{process or '*'}.log"))
+    patterns = (f"{process or '*'}.log", f"{process or '*'}-[0-9].log")
+    files = sorted({path for glob in patterns for path in instance.folder("logs").glob(glob)})
     if not files:
         raise CannotStart(f"No log of {process or 'any process'} in {instance.folder('logs')}.")
     options = ["-n", str(lines), *(["-F"] if follow else [])]
@@ -197,17 +229,17 @@ def exports() -> None:
 
 
 def _chosen(only: str) -> list[str]:
-    wanted = [name.strip() for name in only.split(",") if name.strip()] or list(PROCESSES)
+    wanted = [name.strip() for name in only.split(",") if name.strip()] or list(KINDS)
     for name in wanted:
-        if name not in PROCESSES:
-            raise CannotStart(f"There is no process {name}: choose from {', '.join(PROCESSES)}.")
-    return [name for name in PROCESSES if name in wanted]
+        if name not in KINDS:
+            raise CannotStart(f"There is no process {name}: choose from {', '.join(KINDS)}.")
+    return [kind for kind in KINDS if kind in wanted]
 
 
-def _is_ready(instance: Instance, processes: list[str]) -> bool:
-    services = [name for name in processes if name in BY_NAME]
+def _is_ready(instance: Instance, kinds: list[str]) -> bool:
+    services = [kind for kind in kinds if kind in BY_NAME]
     return all(map(_answers, steps.readiness(instance, services).values())) and (
-        POSTGRES not in processes or steps.postgres_answers(instance)
+        POSTGRES not in kinds or steps.postgres_answers(instance)
     )
 
 
@@ -218,9 +250,9 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _greet(instance: Instance, processes: list[str], what: str) -> None:
-    if set(processes) != set(PROCESSES):
-        console.print(f"{what}: {', '.join(processes)}.")
+def _greet(instance: Instance, kinds: list[str], what: str) -> None:
+    if set(kinds) != set(KINDS):
+        console.print(f"{what}: {', '.join(kinds)}.")
         return
     console.print(f"{what}: [bold]{steps.address(instance)}[/bold]")
     names = ", ".join(f"{name}@{DEMO_DOMAIN}" for name in DEMO_LOGINS)

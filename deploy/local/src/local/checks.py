@@ -5,13 +5,13 @@ import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import psutil
 
 from local.instance import Instance
 from local.refusals import CannotStart, DiskFull, PortTaken, StartInProgress
-from local.topology import LOOPBACK, Ports
+from local.topology import LOOPBACK, Ports, Process
 
 FREE_MIB_MIN = 1024
 
@@ -45,10 +45,14 @@ def check_disk(instance: Instance, needed_mib: int = FREE_MIB_MIN) -> None:
         raise DiskFull(str(instance.state), free_mib, needed_mib)
 
 
-def check_ports(ports: Ports, processes: Iterable[str], supervisor: bool) -> None:
-    """Refuse when somebody else listens where these processes are to listen."""
-    wanted = [(port, name) for name in processes for port in ports.of_process(name)]
-    if supervisor:
+def check_ports(ports: Ports, processes: Sequence[Process], running: set[str] | None) -> None:
+    """Refuse when somebody else listens where these processes are to listen.
+
+    running: the names of those that the supervisor keeps up already; None when it is not there.
+    """
+    missing = [process for process in processes if process.name not in (running or set())]
+    wanted = [(port, process.name) for process in missing for port in ports.of_process(process)]
+    if running is None:
         wanted.append((ports.supervisor, "the supervisor"))
     for port, name in wanted:
         if _is_taken(port):

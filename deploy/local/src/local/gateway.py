@@ -8,7 +8,7 @@ import yaml
 
 from local.instance import REPOSITORY, Instance
 from local.refusals import ToolMissing
-from local.topology import LOOPBACK, SERVICES
+from local.topology import DRAIN_S, GATEWAY, LOOPBACK, SERVICES, Process
 
 ROUTES = REPOSITORY / "deploy" / "gateway" / "dynamic"
 
@@ -41,38 +41,67 @@ def url_variable(service: str) -> str:
 
 def environment(instance: Instance) -> dict[str, str]:
     """Where each service is, for the templates in the routes."""
-    return {
-        url_variable(service.name): f"http://{LOOPBACK}:{instance.ports.of(service)}"
-        for service in SERVICES
-    }
+    return {url_variable(service.name): instance.urls(service) for service in SERVICES}
 
 
-def command(instance: Instance) -> list[str]:
-    """The gateway's command line."""
-    return [str(program()), f"--configfile={instance.folder('gateway') / 'traefik.yaml'}"]
+def _file(instance: Instance, process: Process) -> Path:
+    return instance.folder("gateway") / f"{process.name}.yaml"
+
+
+def command(instance: Instance, process: Process) -> list[str]:
+    """A gateway's command line."""
+    return [str(program()), f"--configfile={_file(instance, process)}"]
 
 
 def prepare(instance: Instance) -> None:
     """Write the settings that differ from machine to machine: where to listen and to look."""
-    path = instance.folder("gateway") / "traefik.yaml"
-    path.write_text(yaml.safe_dump(static_settings(instance), sort_keys=False))
+    _sharing_file(instance).write_text(yaml.safe_dump(sharing(instance), sort_keys=False))
+    for process in instance.scale.of(GATEWAY):
+        text = yaml.safe_dump(static_settings(instance, process), sort_keys=False)
+        _file(instance, process).write_text(text)
 
 
-def static_settings(instance: Instance) -> dict[str, object]:
-    """The settings of the embedded gateway: loopback only, no TLS, nothing told to anyone."""
-    ports = instance.ports
+def behind_the_door(instance: Instance) -> list[Process]:
+    """The gateways that the one at the door shares the work among; none when it is alone."""
+    return [process for process in instance.scale.of(GATEWAY) if process.number]
+
+
+def _sharing_file(instance: Instance) -> Path:
+    return instance.folder("gateway", "sharing") / "sharing.yaml"
+
+
+def static_settings(instance: Instance, process: Process) -> dict[str, object]:
+    """The settings of an embedded gateway: loopback only, no TLS, nothing told to anyone."""
+    port, operations = instance.ports.of_process(process)
+    door: dict[str, object] = {"address": f"{LOOPBACK}:{port}", "asDefault": True, "http": DOOR}
+    if process.number:
+        # Whose request it is, the door says; and told to stop, it goes on until that one knows.
+        door["forwardedHeaders"] = {"trustedIPs": [LOOPBACK]}
+        door["transport"] = {"lifeCycle": {"requestAcceptGraceTimeout": f"{DRAIN_S:.0f}s"}}
+    shares = process.number == 0 and behind_the_door(instance)
+    folder = _sharing_file(instance).parent if shares else ROUTES
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN"},
-        "entryPoints": {
-            "door": {
-                "address": f"{LOOPBACK}:{ports.gateway}",
-                "asDefault": True,
-                "http": DOOR,
-            },
-            "operations": {"address": f"{LOOPBACK}:{ports.gateway_metrics}"},
-        },
+        "entryPoints": {"door": door, "operations": {"address": f"{LOOPBACK}:{operations}"}},
         "ping": {"entryPoint": "operations"},
         "metrics": {"prometheus": {"entryPoint": "operations", "addRoutersLabels": True}},
-        "providers": {"file": {"directory": str(ROUTES), "watch": True}},
+        "providers": {"file": {"directory": str(folder), "watch": True}},
+    }
+
+
+def sharing(instance: Instance) -> dict[str, object]:
+    """How the one at the door asks several gateways; in a chain a load balancer stands there."""
+    places = [instance.ports.of_process(process)[0] for process in behind_the_door(instance)]
+    gateways = {
+        "servers": [{"url": f"http://{LOOPBACK}:{port}"} for port in places],
+        "healthCheck": {"path": "/ping", "interval": "1s", "timeout": "1s"},
+    }
+    rule = {"rule": "PathPrefix(`/`)", "service": "gateways", "middlewares": ["try-again"]}
+    return {
+        "http": {
+            "routers": {"everything": rule},
+            "middlewares": {"try-again": {"retry": {"attempts": 4, "initialInterval": "50ms"}}},
+            "services": {"gateways": {"loadBalancer": gateways}},
+        }
     }

@@ -5,11 +5,11 @@ import os
 import secrets
 import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from local.refusals import CannotStart
-from local.topology import Ports
+from local.topology import KAFKA, LOOPBACK, Ports, Scale, Service
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 DEFAULT_PORT = 8080
@@ -23,6 +23,27 @@ class Instance:
 
     ports: Ports
     state: Path
+
+    @property
+    def scale(self) -> Scale:
+        """How many of everything the last start was told to run."""
+        path = self.state / "scale.json"
+        return Scale(**json.loads(path.read_text())) if path.exists() else Scale()
+
+    def remember(self, scale: Scale) -> None:
+        """Run this many of everything from the next start on."""
+        write_private(self.state / "scale.json", json.dumps(asdict(scale)))
+
+    @property
+    def kafka(self) -> str:
+        """The addresses of all brokers, with commas between them."""
+        numbers = [broker.number for broker in self.scale.of(KAFKA)]
+        return ",".join(f"{LOOPBACK}:{self.ports.nth(number).kafka}" for number in numbers)
+
+    def urls(self, service: Service) -> str:
+        """Where the processes of a service answer, with commas between several."""
+        numbers = [process.number for process in self.scale.of(service.name)]
+        return ",".join(f"http://{LOOPBACK}:{self.ports.nth(n).of(service)}" for n in numbers)
 
     def folder(self, *parts: str) -> Path:
         """A folder below the state folder, made when missing."""

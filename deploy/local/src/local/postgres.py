@@ -19,7 +19,7 @@ SUPERUSER = "postgres"
 SERVER_USER = "holdfast"  # The system user of the server when started by root, whom it refuses.
 # For root: used only when the server's user cannot reach the repository (below /root, say).
 ROOT_FOLDER = Path("/var/lib/holdfast")
-MAX_CONNECTIONS = 300
+MAX_CONNECTIONS = 300  # For one process of each service.
 
 
 def server_user() -> str | None:
@@ -139,7 +139,7 @@ def settings(instance: Instance) -> dict[str, object]:
         "port": instance.ports.postgres,
         # No socket: its path may be too long, and everyone comes by loopback with a password.
         "unix_socket_directories": "",
-        "max_connections": MAX_CONNECTIONS,
+        "max_connections": MAX_CONNECTIONS * instance.scale.replicas,
         "shared_buffers": "256MB",
         "max_wal_size": "2GB",
         "checkpoint_timeout": "10min",

@@ -13,14 +13,15 @@ from local.topology import (
     AGENT,
     API,
     BY_NAME,
+    DRAIN_S,
     GATEWAY,
     KAFKA,
     LOOPBACK,
     MAIL,
     MAIL_FROM,
     POSTGRES,
-    PROCESSES,
     SERVICES,
+    Process,
     Service,
     app_role,
 )
@@ -41,18 +42,21 @@ class Program:
     stop_as_group: bool = True
 
 
-def service_environment(instance: Instance, service: Service) -> dict[str, str]:
+def service_environment(instance: Instance, service: Service, number: int = 0) -> dict[str, str]:
     """What a service is told: the settings that all have, and those that are its own."""
     ports = instance.ports
     gateway_url = f"http://{LOOPBACK}:{ports.gateway}"
+    # The keys of several identities are asked for at the door: one of them always answers.
+    keys_url = gateway_url if number else f"http://{LOOPBACK}:{ports.of(BY_NAME['identity'])}"
     values = {
-        "KAFKA": f"{LOOPBACK}:{ports.kafka}",
+        "KAFKA": instance.kafka,
         "HOST": LOOPBACK,
-        "HTTP_PORT": str(ports.of(service)),
+        "HTTP_PORT": str(ports.nth(number).of(service)),
         "ROLES": service.roles,
-        "JWKS_URL": f"http://{LOOPBACK}:{ports.of(BY_NAME['identity'])}{API}/jwks.json",
+        "JWKS_URL": f"{keys_url}{API}/jwks.json",
         "ENVIRONMENT": "local",
-        "REPLICA": "0",
+        "REPLICA": str(number),
+        "DRAIN_S": str(DRAIN_S if number else 0),
         "LOG_LEVEL": os.environ.get("HOLDFAST_LOG_LEVEL", "INFO"),
     }
     if service.owns_database:
@@ -71,19 +75,22 @@ def service_environment(instance: Instance, service: Service) -> dict[str, str]:
         "API_URL": gateway_url,
         "SESSION_SECRET": instance.secret("web_session"),
         # Web asks each service itself whether it is ready, and merges their references.
-        "SERVICES": json.dumps({s.name: f"http://{LOOPBACK}:{ports.of(s)}" for s in SERVICES}),
+        "SERVICES": json.dumps({s.name: instance.urls(s) for s in SERVICES}),
     }
     values.update({name: own[name] for name in service.settings if name in own})
     return {f"HOLDFAST_{name}": value for name, value in values.items()}
 
 
-def program(instance: Instance, name: str) -> Program:
+def program(instance: Instance, process: Process) -> Program:
     """How a process of the topology is started on this machine."""
-    if name in BY_NAME:
-        service = BY_NAME[name]
+    name = process.name
+    if process.kind in BY_NAME:
+        service = BY_NAME[process.kind]
         command = [sys.executable, "-m", f"{service.module}.app"]
-        return Program(name, command, service_environment(instance, service))
-    if name == POSTGRES:
+        if service.nice:
+            command = ["nice", "-n", str(service.nice), *command]
+        return Program(name, command, service_environment(instance, service, process.number))
+    if process.kind == POSTGRES:
         # INT is the server's fast shutdown; its children are its own business.
         return Program(
             name,
@@ -92,23 +99,25 @@ def program(instance: Instance, name: str) -> Program:
             stop_signal="INT",
             stop_as_group=False,
         )
-    if name == KAFKA:
-        return Program(name, kafka.command(instance))
-    if name == GATEWAY:
-        return Program(name, gateway.command(instance), gateway.environment(instance))
-    if name == MAIL:
+    if process.kind == KAFKA:
+        return Program(name, kafka.command(instance, process))
+    if process.kind == GATEWAY:
+        return Program(name, gateway.command(instance, process), gateway.environment(instance))
+    if process.kind == MAIL:
         ports = instance.ports
         folder = str(instance.folder("mail"))
         options = [str(ports.smtp), str(ports.mail_list), folder]
         return Program(name, [sys.executable, "-m", "local.mail_catcher", *options])
-    assert name == AGENT, name
+    assert process.kind == AGENT, name
     environment = {"HOLDFAST_AGENT_CONFIG": str(agent.config_file(instance))}
     return Program(name, [sys.executable, "-m", "device_agent.app"], environment)
 
 
 def write_supervisor_file(instance: Instance) -> bool:
     """Write the supervisor's file; say whether anything in it changed."""
-    text = _head(instance) + "".join(_section(instance, program(instance, p)) for p in PROCESSES)
+    text = _head(instance) + "".join(
+        _section(instance, program(instance, process)) for process in instance.scale.processes()
+    )
     path = instance.state / "supervisor.conf"
     if path.exists() and path.read_text() == text:
         return False

@@ -14,39 +14,39 @@ from local.instance import Instance
 from local.processes import write_supervisor_file
 from local.refusals import CannotStart, NotReadyInTime
 from local.supervision import Supervisor
-from local.topics import make_topics
-from local.topology import AGENT, BY_NAME, GATEWAY, KAFKA, LOOPBACK, MAIL, POSTGRES
+from local.topics import COPIES_MAX, make_topics
+from local.topology import AGENT, BY_NAME, GATEWAY, INFRASTRUCTURE, KAFKA, LOOPBACK, POSTGRES
 
 INFRASTRUCTURE_SECONDS = 60.0
-SERVICES_SECONDS = 180.0
+SERVICES_SECONDS = 180.0  # As many times for each as there are processes of it.
 
 Say = Callable[[str], None]
 
 
-async def bring_up(instance: Instance, processes: Sequence[str], say: Say) -> None:
-    """Start these processes and what they need first; return when all of them are ready."""
+async def bring_up(instance: Instance, kinds: Sequence[str], say: Say) -> None:
+    """Start all of these kinds and what they need first; return when all of them are ready."""
     supervisor = Supervisor(instance)
-    await prepare(instance, processes, say)
+    await prepare(instance, kinds, say)
     changed = write_supervisor_file(instance)
     if not supervisor.is_running():
         supervisor.launch()
     elif changed:
         supervisor.reload()
-    supervisor.start([name for name in (POSTGRES, KAFKA, MAIL, GATEWAY) if name in processes])
-    services = [name for name in processes if name in BY_NAME]
+    supervisor.start(instance.scale.names(set(INFRASTRUCTURE) & set(kinds)))
+    services = [kind for kind in kinds if kind in BY_NAME]
     chains: list[Awaitable[None]] = []
-    if POSTGRES in processes:
+    if POSTGRES in kinds:
         chains.append(_databases(instance, services, say))
-    if KAFKA in processes:
+    if KAFKA in kinds:
         chains.append(_topics(instance, say))
     await _all(chains)
     if not services:
         return
-    supervisor.start(services)
+    supervisor.start(instance.scale.names(services))
     await _ready(instance, services, say)
-    if GATEWAY in processes and {"identity", "orders"} <= set(services):
+    if GATEWAY in kinds and {"identity", "orders"} <= set(services):
         await asyncio.to_thread(owner.make_demo_customer, address(instance))
-    if AGENT in processes:
+    if AGENT in kinds:
         await _agent(instance, supervisor, say)
 
 
@@ -69,18 +69,18 @@ async def _as_task(chain: Awaitable[None]) -> None:
     await chain
 
 
-async def prepare(instance: Instance, processes: Sequence[str], say: Say) -> None:
+async def prepare(instance: Instance, kinds: Sequence[str], say: Say) -> None:
     """Make the files that the processes start from; only the first time takes long."""
-    if KAFKA in processes and not kafka.jars_folder().is_dir():
+    if KAFKA in kinds and not kafka.jars_folder().is_dir():
         say("Downloading Apache Kafka")
-    if POSTGRES in processes and not (postgres.data_folder(instance) / "holdfast-ready").exists():
+    if POSTGRES in kinds and not (postgres.data_folder(instance) / "holdfast-ready").exists():
         say("Making the databases' folder")
     chains: list[Awaitable[None]] = []
-    if KAFKA in processes:
+    if KAFKA in kinds:
         chains.append(asyncio.to_thread(kafka.prepare, instance))
-    if POSTGRES in processes:
+    if POSTGRES in kinds:
         chains.append(asyncio.to_thread(postgres.prepare, instance))
-    if GATEWAY in processes:
+    if GATEWAY in kinds:
         gateway.prepare(instance)
     await _all(chains)
 
@@ -104,50 +104,57 @@ def postgres_answers(instance: Instance) -> bool:
 
 
 async def _topics(instance: Instance, say: Say) -> None:
-    servers = f"{LOOPBACK}:{instance.ports.kafka}"
-    await _until(lambda: _kafka_answers(servers), instance, KAFKA, "Kafka")
-    made = await make_topics(servers)
+    brokers = instance.scale.of(KAFKA)
+    await _until(lambda: _kafka_answers(instance.kafka), instance, brokers[0].name, "Kafka")
+    made = await make_topics(instance.kafka, copies=min(COPIES_MAX, len(brokers)))
     if made:
         say(f"Made {made} topics")
 
 
 async def _kafka_answers(servers: str) -> bool:
-    # A bare connection first: the client library logs an error for each attempt of its own.
-    host, port = servers.split(":")
+    """Whether every broker answers, and knows of all the others."""
+    # Bare connections first: the client library logs an error for each attempt of its own.
+    addresses = servers.split(",")
     try:
-        _, writer = await asyncio.open_connection(host, int(port))
-        writer.close()
+        for address in addresses:
+            host, port = address.split(":")
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.close()
         admin = AIOKafkaAdminClient(bootstrap_servers=servers)
         await admin.start()
     except (OSError, KafkaError):
         return False
-    await admin.close()
-    return True
+    try:
+        return len((await admin.describe_cluster())["brokers"]) == len(addresses)
+    finally:
+        await admin.close()
 
 
 async def _until(
     ready: Callable[[], Awaitable[bool]], instance: Instance, process: str, what: str
 ) -> None:
-    deadline = monotonic() + INFRASTRUCTURE_SECONDS
+    seconds = INFRASTRUCTURE_SECONDS * instance.scale.brokers
+    deadline = monotonic() + seconds
     while not await ready():
         if monotonic() > deadline:
             log = str(instance.log_of(process))
-            raise NotReadyInTime(what, INFRASTRUCTURE_SECONDS, log)
+            raise NotReadyInTime(what, seconds, log)
         await asyncio.sleep(0.2)
 
 
 def readiness(instance: Instance, services: Sequence[str]) -> dict[str, str]:
-    """The address that says of each service whether it is ready, and of the whole at the end.
+    """The address that says of each process whether it is ready, and of the whole at the end.
 
     Web is ready when all services are; when only some are asked for, it need only live.
     """
-    urls = {
-        name: f"http://{LOOPBACK}:{instance.ports.of(BY_NAME[name])}/readyz" for name in services
-    }
-    if set(services) >= set(BY_NAME):
+    whole = set(services) >= set(BY_NAME)
+    urls = {}
+    for process in instance.scale.processes(services):
+        probe = "/readyz" if whole or process.kind != "web" else "/healthz"
+        port = instance.ports.nth(process.number).of(BY_NAME[process.kind])
+        urls[process.name] = f"http://{LOOPBACK}:{port}{probe}"
+    if whole:
         urls[GATEWAY] = address(instance) + "/readyz"
-    elif "web" in urls:
-        urls["web"] = urls["web"].replace("/readyz", "/healthz")
     return urls
 
 
@@ -155,14 +162,15 @@ async def _ready(instance: Instance, services: Sequence[str], say: Say) -> None:
     """Wait until each service says that it is ready, and then the whole through the gateway."""
     urls = readiness(instance, services)
     waiting = list(urls)
-    deadline = monotonic() + SERVICES_SECONDS
+    seconds = SERVICES_SECONDS * instance.scale.replicas
+    deadline = monotonic() + seconds
     async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
         while waiting:
             say(f"Waiting for {', '.join(waiting)}")
             waiting = [name for name in waiting if not await is_ready(client, urls[name])]
             if waiting and monotonic() > deadline:
                 log = str(instance.log_of(waiting[0]))
-                raise NotReadyInTime(waiting[0], SERVICES_SECONDS, log)
+                raise NotReadyInTime(waiting[0], seconds, log)
             if waiting:
                 await asyncio.sleep(0.3)
 

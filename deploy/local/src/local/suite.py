@@ -27,7 +27,7 @@ def environment_of(instance: Instance) -> dict[str, str]:
     """What tests are told of the instance that they run against."""
     return {
         "HOLDFAST_TEST_POSTGRES": superuser_url(instance),
-        "HOLDFAST_KAFKA": f"{LOOPBACK}:{instance.ports.kafka}",
+        "HOLDFAST_KAFKA": instance.kafka,
         "HOLDFAST_STATE": str(instance.state),
         "HOLDFAST_PORT": str(instance.ports.gateway),
         "HOLDFAST_URL": f"http://{LOOPBACK}:{instance.ports.gateway}",

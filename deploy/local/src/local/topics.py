@@ -12,6 +12,7 @@ from contracts.topics import (
 
 from local.refusals import CannotStart
 
+COPIES_MAX = 3  # Of each record, on as many brokers.
 DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -23,14 +24,14 @@ def settings_of(topic: Topic) -> dict[str, str]:
     return {"cleanup.policy": "delete", "retention.ms": str(FACT_RETENTION_DAYS * DAY_MS)}
 
 
-async def make_topics(kafka: str, replication: int = 1) -> int:
+async def make_topics(kafka: str, copies: int = 1) -> int:
     """Create the topics that are missing and say how many; those that exist are left alone."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka, request_timeout_ms=30_000)
     await admin.start()
     try:
         known = set(await admin.list_topics())
         missing = [
-            NewTopic(topic.name, PARTITIONS, replication, topic_configs=settings_of(topic))
+            NewTopic(topic.name, PARTITIONS, copies, topic_configs=settings_of(topic))
             for topic in TOPICS
             if topic.name not in known
         ]

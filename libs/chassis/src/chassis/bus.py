@@ -55,7 +55,7 @@ class Bus:
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
         self.broker = KafkaBroker(
-            settings.kafka,
+            settings.kafka.split(","),
             client_id=f"{service}-{settings.replica}",
             allow_auto_create_topics=False,
             acks="all",

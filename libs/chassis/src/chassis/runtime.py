@@ -17,6 +17,13 @@ ANSWER_S = 2.0  # Less than whoever asks for readiness waits for it.
 
 
 @dataclass(slots=True)
+class Drain:
+    """Whether this process is about to stop, and when (on the monotonic clock) it will."""
+
+    until: float | None = None
+
+
+@dataclass(slots=True)
 class Runtime:
     """The database, the bus and the settings; `parts` is the service's own (see Service.start)."""
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 import structlog
@@ -18,7 +20,7 @@ from chassis.database import Database
 from chassis.http import problems, system
 from chassis.http.auth import Verifier, undeclared_routes
 from chassis.http.middleware import LimitBody, Observe, ShedLoad
-from chassis.runtime import Runtime
+from chassis.runtime import Drain, Runtime
 from chassis.settings import DatabaseSettings, Settings
 from chassis.subscriptions import Subscription, obey_commands
 
@@ -141,6 +143,7 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app, refusals)
+    app.state.drain = Drain()
     app.include_router(system.probes())
     app.add_middleware(LimitBody)
     app.add_middleware(ShedLoad, requests_max=settings.requests_max)
@@ -155,9 +158,33 @@ def refuse_undeclared(app: FastAPI) -> None:
     assert not missing, f"routes without a declared right: {missing}"
 
 
+class DrainingServer(uvicorn.Server):
+    """Told to stop, it first says that it will, so that the gateway asks the others; then it does.
+
+    Told a second time, it stops at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, drain: Drain, drain_s: float) -> None:
+        super().__init__(config)
+        self._drain, self._drain_s = drain, drain_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain at the first signal."""
+        if self._drain_s > 0 and self._drain.until is None:
+            self._drain.until, self._signal = time.monotonic() + self._drain_s, sig
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Stop when the time of draining is over."""
+        if self._drain.until is not None and time.monotonic() >= self._drain.until:
+            super().handle_exit(self._signal, None)
+        return await super().on_tick(counter)
+
+
 def serve(app: FastAPI, settings: Settings) -> None:
     """Run uvicorn with our logging."""
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.http_port,
@@ -168,6 +195,7 @@ def serve(app: FastAPI, settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
     )
+    DrainingServer(config, app.state.drain, settings.drain_s).run()
 
 
 def freeze_garbage() -> None:

@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     """What this process does: `http` answers, `worker` consumes, relays and keeps time."""
     replica: int = 0
     """A number of its own for each process of a service with `worker`: it keeps its partitions."""
+    drain_s: float = 0.0
+    """How long a process that is told to stop says so to the gateway before it stops accepting."""
     log_level: str = "INFO"
     """The least serious lines that are written."""
     kafka: str = "127.0.0.1:9092"

@@ -96,15 +96,17 @@ class OpenApi:
             self._asked_at = time.monotonic()
         return merge(self._parts | {"web": own})
 
-    async def _ask(self, name: str, base: str) -> None:
-        try:
-            answer = await self._http.get(
-                f"{base.rstrip('/')}/openapi.json", timeout=TIMEOUT_SECONDS
-            )
-            if answer.is_success:
-                self._parts[name] = answer.json()
-        except (httpx.HTTPError, ValueError):
-            return  # Kept as it was; readiness says which service is away.
+    async def _ask(self, name: str, bases: str) -> None:
+        for base in bases.split(","):
+            try:
+                answer = await self._http.get(
+                    f"{base.rstrip('/')}/openapi.json", timeout=TIMEOUT_SECONDS
+                )
+                if answer.is_success:
+                    self._parts[name] = answer.json()
+                    return
+            except (httpx.HTTPError, ValueError):
+                continue  # Kept as it was; readiness says which service is away.
 
 
 @router.get("/openapi.json")

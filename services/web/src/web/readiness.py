@@ -17,15 +17,20 @@ class Ready:
     detail: str
 
 
-async def ask(http: httpx.AsyncClient, name: str, base: str) -> Ready:
-    """One service's own answer; silence is no."""
+async def ask(http: httpx.AsyncClient, name: str, bases: str) -> Ready:
+    """A service's own answer: one of its processes is enough; silence is no."""
     started = time.monotonic()
-    try:
-        response = await http.get(f"{base.rstrip('/')}/readyz", timeout=TIMEOUT_SECONDS)
-    except httpx.HTTPError as error:
-        return Ready(name, False, _passed_ms(started), type(error).__name__)
-    detail = "" if response.is_success else f"HTTP {response.status_code}"
-    return Ready(name, response.is_success, _passed_ms(started), detail)
+    detail = ""
+    for base in bases.split(","):
+        try:
+            response = await http.get(f"{base.rstrip('/')}/readyz", timeout=TIMEOUT_SECONDS)
+        except httpx.HTTPError as error:
+            detail = type(error).__name__
+            continue
+        if response.is_success:
+            return Ready(name, True, _passed_ms(started), "")
+        detail = f"HTTP {response.status_code}"
+    return Ready(name, False, _passed_ms(started), detail)
 
 
 async def ask_all(http: httpx.AsyncClient, services: dict[str, str]) -> list[Ready]:

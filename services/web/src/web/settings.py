@@ -12,7 +12,8 @@ class Settings(ServiceSettings):
     api_url: str = Field(description="The gateway, as web itself reaches it.")
     session_secret: SecretStr = Field(description="Seals the session cookie; 32 characters up.")
     services: dict[str, str] = Field(
-        default_factory=dict, description="Service name to its base URL, for readiness and OpenAPI."
+        default_factory=dict,
+        description="Service name to its base URL; those of several processes with commas between.",
     )
     timezone: str = Field(
         default="UTC", description="The zone of times where the browser names none."

@@ -15,9 +15,11 @@ from chassis.http.auth import Principal, allow, open_to_all
 from chassis.http.fields import Body, Text
 from chassis.http.idempotency import Keyed, claim
 from chassis.http.problems import NotFound, Refusal
-from chassis.runtime import Here, Runtime
+from chassis.runtime import Drain, Here, Runtime
 
 NO_SUCH_RECORD = "No such parked record is open: look at the list again."
+
+STOPPING = {"process": "about to stop"}
 
 
 class ReplayRefused(Refusal):
@@ -63,11 +65,19 @@ def probes() -> APIRouter:
     router = APIRouter(dependencies=[Depends(open_to_all)], include_in_schema=False)
 
     @router.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        return {"status": "alive"}
+    async def healthz(request: Request, response: Response) -> dict[str, str]:
+        drain: Drain = request.app.state.drain
+        if drain.until is None:
+            return {"status": "alive"}
+        response.status_code = 503
+        return STOPPING
 
     @router.get("/readyz")
     async def readyz(request: Request, response: Response) -> dict[str, str]:
+        drain: Drain = request.app.state.drain
+        if drain.until is not None:
+            response.status_code = 503
+            return STOPPING
         runtime: Runtime = request.app.state.runtime
         problems = await runtime.problems()
         if problems:
