@@ -8,7 +8,7 @@ MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml \
 UV := $(shell test -x .venv/bin/uv && echo .venv/bin/uv || echo uv)
 TEST := HOLDFAST_STATE=.holdfast/test HOLDFAST_PORT=18080
 
-.PHONY: help up down reset status logs demo test e2e test-env lint format install lock schemas settings
+.PHONY: help up down reset backup restore rehearse status logs demo test e2e test-env lint format install lock schemas settings
 .SILENT:
 .DEFAULT_GOAL := help
 
@@ -23,6 +23,15 @@ down: $(INSTALLED) ## Stop everything; what is stored stays.
 
 reset: $(INSTALLED) ## Stop everything and delete what is stored.
 	$(PY) -m local reset
+
+backup: $(INSTALLED) ## Put aside everything that is stored: TO=folder.
+	$(PY) -m local backup --to "$(TO)"
+
+restore: $(INSTALLED) ## Bring back what `backup` put aside: FROM=folder; ONLY=billing for one database.
+	$(PY) -m local restore --from "$(FROM)" $(if $(ONLY),--only $(ONLY))
+
+rehearse: $(INSTALLED) ## Restart everything one by one under load, after `make up REPLICAS=2 BROKERS=3`.
+	$(PY) -m local rehearse
 
 status: $(INSTALLED) ## Show every process, its ports and its memory.
 	$(PY) -m local status

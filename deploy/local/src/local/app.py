@@ -17,10 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from local import instance as instances
-from local import kafka, postgres, steps, suite
+from local import kafka, keeping, postgres, rehearsal, steps, suite
+from local.backup import read_manifest
 from local.checks import alone, check_disk, check_ports
 from local.instance import Instance
 from local.refusals import CannotStart
+from local.steady_load import figures
 from local.supervision import Supervisor, clear_left_behind
 from local.topology import (
     BROKERS,
@@ -202,6 +204,69 @@ def _resident_mib(pid: int) -> float:
             with contextlib.suppress(psutil.Error):
                 total += part.memory_full_info().pss
     return total / 1024 / 1024
+
+
+@app.command()
+def rehearse(
+    rate: Annotated[float, typer.Option(min=0.1, help="Orders a second meanwhile.")] = 5.0,
+) -> None:
+    """Restart everything one by one under load; fails when a request fails or an order is lost."""
+    instance = instances.from_environment()
+    with alone(instance):
+        load = asyncio.run(rehearsal.rehearse(instance, rate, console.print))
+        missing, undecided = load.look_again()
+    table = Table("orders", "count")
+    for name, value in figures(load.answers):
+        table.add_row(name, value)
+    table.add_row("lost", str(len(missing)))
+    table.add_row("undecided", str(len(undecided)))
+    Console().print(table)
+    failed = rehearsal.failures(load.answers)
+    for one in failed[:10]:
+        console.print(f"{one.outcome} after {one.seconds:.1f} s, during: {one.meanwhile}")
+    if failed or missing or undecided:
+        raise typer.Exit(1)
+
+
+@app.command()
+def backup(to: Annotated[Path, typer.Option(help="A new folder for it.")]) -> None:
+    """Put aside all databases, topics, keys and secrets; the services stand still meanwhile."""
+    instance = instances.from_environment()
+    with alone(instance), _stoppable():
+        keeping.back_up(instance, to, console.print)
+    console.print(f"Everything is in {to}; it holds every secret of this instance: lock it away.")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Option("--from", help="A folder that `backup` has made.")],
+    only: Annotated[str, typer.Option(help="One service's database alone.")] = "",
+) -> None:
+    """Bring an instance back as it was; or one database, which then hears again what it missed."""
+    instance = instances.from_environment()
+    with alone(instance), _stoppable():
+        if only:
+            lost = keeping.bring_one_back(instance, source, only, console.print)
+            _tell(only, lost, keeping.write_down(instance, only, lost))
+            return
+        read_manifest(source)  # Before anything is deleted.
+        _stop_everything(instance)
+        _delete_state(instance)
+        keeping.bring_back(instance, source, console.print)
+    _greet(instance, list(KINDS), "Brought back")
+
+
+def _tell(service: str, lost: keeping.Lost, path: Path) -> None:
+    table = Table("topic", "key", "versions", "what")
+    for stretch in (*lost.heard, *lost.said):
+        versions = f"{stretch.first_version} to {stretch.last_version}"
+        table.add_row(stretch.topic, stretch.key, versions, ", ".join(stretch.types))
+    Console().print(table)
+    console.print(
+        f"{service} hears {len(lost.heard)} of these keys again. Of {len(lost.said)} it had itself "
+        f"said what it no longer knows: a person must decide, see {path} and "
+        "docs/operations/backup.md."
+    )
 
 
 @app.command()

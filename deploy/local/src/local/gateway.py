@@ -95,7 +95,7 @@ def sharing(instance: Instance) -> dict[str, object]:
     places = [instance.ports.of_process(process)[0] for process in behind_the_door(instance)]
     gateways = {
         "servers": [{"url": f"http://{LOOPBACK}:{port}"} for port in places],
-        "healthCheck": {"path": "/ping", "interval": "1s", "timeout": "1s"},
+        "healthCheck": {"path": "/ping", "interval": "2s", "timeout": "2s"},
     }
     rule = {"rule": "PathPrefix(`/`)", "service": "gateways", "middlewares": ["try-again"]}
     return {

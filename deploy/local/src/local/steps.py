@@ -105,13 +105,13 @@ def postgres_answers(instance: Instance) -> bool:
 
 async def _topics(instance: Instance, say: Say) -> None:
     brokers = instance.scale.of(KAFKA)
-    await _until(lambda: _kafka_answers(instance.kafka), instance, brokers[0].name, "Kafka")
+    await _until(lambda: kafka_answers(instance.kafka), instance, brokers[0].name, "Kafka")
     made = await make_topics(instance.kafka, copies=min(COPIES_MAX, len(brokers)))
     if made:
         say(f"Made {made} topics")
 
 
-async def _kafka_answers(servers: str) -> bool:
+async def kafka_answers(servers: str) -> bool:
     """Whether every broker answers, and knows of all the others."""
     # Bare connections first: the client library logs an error for each attempt of its own.
     addresses = servers.split(",")

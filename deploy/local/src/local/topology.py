@@ -109,7 +109,7 @@ BROKERS = (1, 3, 5)  # An even number survives no more than the odd one below it
 GATEWAYS_MAX = 2
 # How long one of several goes on when it is told to stop: more than the interval and the time limit
 # of the gateway's health check together, so that nothing is sent to it any more when it ends.
-DRAIN_S = 3.0
+DRAIN_S = 5.0
 PORTS_APART = 20  # From a process's ports to those of the next one of its kind.
 
 
