@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from contracts.topics import BY_NAME, CUSTOMERS, TOPICS
+from contracts.topics import BY_NAME, CUSTOMERS, PARTITIONS, TOPICS
 
 from local.refusals import CannotStart
 
@@ -38,9 +38,13 @@ async def read_by(kafka: str, service: str) -> Places:
         found = await admin.list_consumer_group_offsets(service)
     finally:
         await admin.close()
+    return _as_places({part: place.offset for part, place in found.items()})
+
+
+def _as_places(offsets: Mapping[TopicPartition, int]) -> Places:
     places: Places = {}
-    for part, place in found.items():
-        places.setdefault(part.topic, {})[str(part.partition)] = place.offset
+    for part, offset in offsets.items():
+        places.setdefault(part.topic, {})[str(part.partition)] = offset
     return places
 
 
@@ -57,13 +61,8 @@ async def ends(kafka: str) -> Places:
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
     await consumer.start()
     try:
-        places: Places = {}
-        for topic in TOPICS:
-            numbers = consumer.partitions_for_topic(topic.name) or set()
-            parts = [TopicPartition(topic.name, number) for number in sorted(numbers)]
-            found = await consumer.end_offsets(parts) if parts else {}
-            places[topic.name] = {str(part.partition): at for part, at in found.items()}
-        return places
+        parts = [TopicPartition(t.name, number) for t in TOPICS for number in range(PARTITIONS)]
+        return _as_places(await consumer.end_offsets(parts))
     finally:
         await consumer.stop()
 
