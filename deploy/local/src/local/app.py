@@ -233,7 +233,7 @@ def backup(to: Annotated[Path, typer.Option(help="A new folder for it.")]) -> No
     """Put aside all databases, topics, keys and secrets; the services stand still meanwhile."""
     instance = instances.from_environment()
     with alone(instance), _stoppable():
-        keeping.back_up(instance, to, console.print)
+        keeping.back_up(instance, to, _say)
     console.print(f"Everything is in {to}; it holds every secret of this instance: lock it away.")
 
 
@@ -246,14 +246,20 @@ def restore(
     instance = instances.from_environment()
     with alone(instance), _stoppable():
         if only:
-            lost = keeping.bring_one_back(instance, source, only, console.print)
+            lost = keeping.bring_one_back(instance, source, only, _say)
             _tell(only, lost, keeping.write_down(instance, only, lost))
             return
         read_manifest(source)  # Before anything is deleted.
         _stop_everything(instance)
         _delete_state(instance)
-        keeping.bring_back(instance, source, console.print)
+        keeping.bring_back(instance, source, _say)
     _greet(instance, list(KINDS), "Brought back")
+
+
+def _say(text: str) -> None:
+    """One line for each step, none for each moment of waiting."""
+    if not text.startswith("Waiting"):
+        console.print(text)
 
 
 def _tell(service: str, lost: keeping.Lost, path: Path) -> None:

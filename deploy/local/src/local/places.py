@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
@@ -76,6 +77,8 @@ async def set_back(
         for topic, partitions in places.items()
         for number, place in partitions.items()
     }
+    # Each refusal is one of the tries: the library need not log it as an error.
+    logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.CRITICAL)
     deadline = monotonic() + seconds
     while offsets:
         consumer = AIOKafkaConsumer(
