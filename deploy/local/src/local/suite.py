@@ -46,9 +46,9 @@ def part_tests() -> list[str]:
     """Every folder of tests but the stories."""
     members = ("libs/*", "services/*", "deploy/*")
     found = (path for member in members for path in sorted(REPOSITORY.glob(f"{member}/tests")))
-    house = "tests/house"
     return [
-        house,
+        "tests/house",
+        "tests/faults",
         *(str(path.relative_to(REPOSITORY)) for path in found if any(path.rglob("test_*.py"))),
     ]
 
@@ -68,7 +68,8 @@ def checks() -> bool:
     sources = packages()
     modules = [f"--package={path.name}" for source in sources for path in source.iterdir()
                if (path / "__init__.py").exists()]  # fmt: skip
-    types = {**os.environ, "MYPYPATH": os.pathsep.join(map(str, sources))}
+    modules.append("--package=faults")
+    types = {**os.environ, "MYPYPATH": os.pathsep.join(map(str, [*sources, REPOSITORY]))}
     good = [
         run([tool("ruff"), "check", "--quiet", "."]),
         run([tool("ruff"), "format", "--check", "--quiet", "."]),
