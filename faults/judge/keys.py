@@ -33,6 +33,7 @@ NAMED = (
     Made("stores", "inventory", "stores", "id", ""),
     Made("warehouses", "inventory", "warehouses", "id", ""),
     Made("holds", "inventory", "order_hold", "order_id", ""),
+    Made("print-jobs", "devices", "print_jobs", "id", ""),
 )
 KEYS_KEPT = "interval '29 days'"  # Keys are forgotten after 30.
 

@@ -204,8 +204,8 @@ async def reprint(life: Life) -> None:
 
 # Stories that orders live, each after it was placed.
 STORIES: Sequence[Sequence[Step]] = (
-    (pay_deposit, hand_over_all, pay_the_rest),
-    (pay_the_rest, hand_over_half, hand_over_all),
+    (pay_deposit, hand_over_all, reprint, pay_the_rest),
+    (pay_the_rest, reprint, hand_over_half, hand_over_all, reprint),
     (hand_over_half, pay_deposit, hand_over_all, pay_the_rest),
     (pay_deposit, cancel, refund),
     (pay_the_rest, cancel_payment, pay_deposit, hand_over_half, close),

@@ -13,15 +13,18 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from chassis import relay
 from chassis.consumer import Consumer
+from chassis.database import Database
 from chassis.subscriptions import obey_commands
-from chassis.testing import Bench, bench, scratch_database
+from chassis.testing import Bench, bench
 from inventory.holds import handlers as holds
 from notifications import sender
 from notifications.settings import Settings as MailSettings
 
 from faults.judge.versions import SERVICES
+from faults.town.printer import Printer
 from faults.town.topics import Follower, Topics
 
+PRINTS = 0.1  # Of the turns: the printer looks for work.
 RELAYS = 2  # Of each service, as if the lock of the leader had failed (E17).
 TURNS_MAX = 200_000
 
@@ -32,6 +35,7 @@ class Town:
     def __init__(self, seed: int, benches: Mapping[str, Bench], mail_port: int) -> None:
         self.chance = random.Random(seed)  # noqa: S311 - it is to be repeatable, not secret
         self.benches, self.mail_port = benches, mail_port
+        self.printer = Printer(benches["devices"], self.chance)
         self.relays: dict[str, list[asyncpg.Connection[Any]]] = {}
         self.topics = Topics(
             self.chance,
@@ -53,6 +57,8 @@ class Town:
         if followers and self.chance.random() < 0.7:
             await self.topics.deliver(self.chance.choice(followers))
             return True
+        if self.chance.random() < PRINTS and await self.printer.turn():
+            return True
         unsent = [name for name in self.benches if await self._has_unsent(name)]
         if unsent:
             await self._relay(self.chance.choice(unsent))
@@ -63,9 +69,9 @@ class Town:
         return False
 
     async def settle(self) -> None:
-        """Turn until nothing moves any more, mails and reminders included."""
+        """Turn until nothing moves any more, mails and papers included."""
         for _ in range(TURNS_MAX):
-            if not await self.turn() and not await self._post() and not await self.turn():
+            if not (await self.turn() or await self._post() or await self.printer.turn()):
                 return
         raise AssertionError("the town does not come to rest")
 
@@ -100,15 +106,14 @@ class Town:
 
 @asynccontextmanager
 async def opened(
-    seed: int, templates: Mapping[str, str], key_file: Path, mail_port: int
+    seed: int, databases: Mapping[str, Database], key_file: Path, mail_port: int
 ) -> AsyncIterator[Town]:
-    """A town on databases of its own, copied from these templates."""
+    """A town on these databases, which are its services' own and migrated."""
     async with AsyncExitStack() as stack:
         benches: dict[str, Bench] = {}
         for name, service in SERVICES.items():
-            db = await stack.enter_async_context(scratch_database(templates[name]))
             own = {"signing_key_file": str(key_file)} if name in ("identity", "devices") else {}
-            benches[name] = await stack.enter_async_context(bench(service, db, **own))
+            benches[name] = await stack.enter_async_context(bench(service, databases[name], **own))
         town = Town(seed, benches, mail_port)
         for name, url in town.urls.items():
             town.relays[name] = []
@@ -116,4 +121,5 @@ async def opened(
                 connection = await asyncpg.connect(url)
                 stack.push_async_callback(connection.close)
                 town.relays[name].append(connection)
+        await town.printer.enrol()
         yield town

@@ -1,18 +1,32 @@
-"""Templates of every service's database, keys and a mail server for the town."""
+"""What the town needs: databases of its services, keys, and a mail server."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
+from functools import partial
 from pathlib import Path
 from socket import socket
 
+import asyncpg
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from chassis.testing import SIGNING_KEY, migrated_template
+from chassis.testing import SIGNING_KEY, migrated_template, postgres_url, scratch_database
 
+from faults.judge import judge
 from faults.judge.versions import SERVICES
+from faults.town.day import Size, live
+from faults.town.town import Town, opened
 
 ROOT = Path(__file__).parents[2]
+SMALL = Size(orders=12, buyers=8)
+MakeTown = Callable[[int], AbstractAsyncContextManager[Town]]
 
 
 class Letterbox:
@@ -46,9 +60,59 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def templates() -> Iterator[dict[str, str]]:
     """A migrated database of each service, to copy."""
     with ExitStack() as stack:
+        migrated = contextmanager(migrated_template)
         yield {
-            name: stack.enter_context(
-                contextmanager(migrated_template)(name, ROOT / "services" / name)
-            )
-            for name in SERVICES
+            name: stack.enter_context(migrated(name, ROOT / "services" / name)) for name in SERVICES
         }
+
+
+@asynccontextmanager
+async def town_of(
+    seed: int, templates: dict[str, str], key_file: Path, mail_port: int
+) -> AsyncIterator[Town]:
+    async with AsyncExitStack() as stack:
+        databases = {
+            name: await stack.enter_async_context(scratch_database(template))
+            for name, template in templates.items()
+        }
+        yield await stack.enter_async_context(opened(seed, databases, key_file, mail_port))
+
+
+@pytest.fixture
+def make_town(templates: dict[str, str], key_file: Path, mail_port: int) -> MakeTown:
+    """A town of this seed, on databases of its own."""
+    return partial(town_of, templates=templates, key_file=key_file, mail_port=mail_port)
+
+
+@pytest.fixture(scope="session")
+def lived(templates: dict[str, str], key_file: Path, mail_port: int) -> Iterator[dict[str, str]]:
+    """The databases after a day in which nothing went wrong, to copy and to spoil."""
+    names = {name: f"{template}_lived" for name, template in templates.items()}
+    asyncio.run(_live(names, templates, key_file, mail_port))
+    yield names
+    asyncio.run(_execute(*(f"DROP DATABASE {name} WITH (FORCE)" for name in names.values())))
+
+
+async def _live(
+    names: dict[str, str], templates: dict[str, str], key_file: Path, mail_port: int
+) -> None:
+    async with AsyncExitStack() as stack:
+        databases = {
+            name: await stack.enter_async_context(scratch_database(template))
+            for name, template in templates.items()
+        }
+        async with opened(7, databases, key_file, mail_port) as town:
+            await live(town, SMALL)
+            assert await judge(town.urls) == []
+        for name, db in databases.items():
+            await db.close()  # A database that is in use cannot be copied.
+            await _execute(f"CREATE DATABASE {names[name]} TEMPLATE {db.engine.url.database}")
+
+
+async def _execute(*statements: str) -> None:
+    connection = await asyncpg.connect(postgres_url())
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
