@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from uuid import UUID, uuid5
 
 from contracts import topics
 
@@ -48,6 +49,10 @@ QUESTIONS = (ASKED, AGAIN, PRINTED)
 COMMANDS = f"""
 SELECT DISTINCT convert_from(payload, 'UTF8')::jsonb ->> 'job_id' AS job_id
 FROM outbox WHERE topic = '{topics.DEVICES_COMMANDS}' AND type = 'print_paper.v1'"""
+PAYMENTS = f"""
+SELECT convert_from(payload, 'UTF8')::jsonb ->> 'payment_id' AS payment_id FROM outbox
+WHERE topic = '{topics.ACCOUNTS}' AND type = 'payment_posted.v1'
+AND (convert_from(payload, 'UTF8')::jsonb ->> 'deposit_left')::numeric > 0"""
 JOBS = "SELECT id::text AS id, copies FROM print_jobs"
 PRINTED_HERE = "SELECT job_id, copy_number FROM jobs WHERE state = 'printed'"
 
@@ -60,6 +65,10 @@ async def violations(databases: Databases, journals: Sequence[Path] = ()) -> lis
     found += [
         Violation("I6", id, "a job that nobody asked for") for id in sorted(jobs.keys() - asked)
     ]
+    for row in await databases.rows("billing", PAYMENTS):
+        receipt = str(uuid5(UUID(row["payment_id"]), "deposit_receipt"))
+        if receipt not in jobs:
+            found.append(Violation("I6", row["payment_id"], "a deposit was paid without a receipt"))
     for journal in journals:
         found += _of_journal(journal, jobs)
     return found

@@ -58,6 +58,12 @@ class Clients:
             path, await self._clients[_owner(path)].patch(path, json=body, headers=headers)
         )
 
+    async def delete(self, path: str, version: int) -> None:
+        answer = await self._clients[_owner(path)].delete(
+            path, headers={"If-Match": f'"{version}"'}
+        )
+        assert answer.is_success, f"DELETE {path}: {answer.status_code} {answer.text}"
+
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask until answered, under one key; the answer's body."""
         self._count += 1

@@ -46,6 +46,7 @@ async def live(town: Town, size: Size) -> Day:
     day.lives = [_life(day) for _ in range(size.orders)]
     await _pass(day)
     await town.settle()
+    await _erase(day, day.cards[0])
     await town.remind(timedelta(days=2))  # A day before the end of every hold.
     await town.remind(timedelta(days=4))  # After it: an employee puts some back.
     for life in day.lives:
@@ -85,6 +86,12 @@ async def _open_shops(day: Day) -> None:
 async def _receive(day: Day, shop: Shop, lines: list[dict[str, str]]) -> None:
     body = {"id": str(uuid7()), "warehouse_id": str(shop.warehouse_id), "lines": lines}
     await day.clients.post("/receipts", body)
+
+
+async def _erase(day: Day, card: UUID) -> None:
+    """A customer wants to be forgotten; the orders stay."""
+    known = await day.clients.get(f"/customers/{card}")
+    await day.clients.delete(f"/customers/{card}", known["version"])
 
 
 async def _crowd(day: Day, buyers: int) -> None:
@@ -131,8 +138,9 @@ async def _pass(day: Day) -> None:
     """Let everybody do what they came for, while the machinery turns."""
     chance = day.town.chance
     while busy := [life for life in day.lives if life.steps]:
-        if chance.random() < STEP or not await day.town.turn():
-            await chance.choice(busy).go_on()
+        acts = chance.random() < STEP
+        if acts or not await day.town.turn():
+            await chance.choice(busy).go_on(idle=not acts)
         if chance.random() < 0.005:
             lines = [{"sku": chance.choice([*ITEMS]), "quantity": "20"}]
             await _receive(day, chance.choice(day.shops), lines)

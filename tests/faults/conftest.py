@@ -18,6 +18,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from chassis.testing import SIGNING_KEY, migrated_template, postgres_url, scratch_database
+from sqlalchemy.engine import make_url
 
 from faults.judge import judge
 from faults.judge.versions import SERVICES
@@ -25,7 +26,7 @@ from faults.town.day import Size, live
 from faults.town.town import Town, opened
 
 ROOT = Path(__file__).parents[2]
-SMALL = Size(orders=12, buyers=8)
+SMALL = Size(orders=8, buyers=4)
 MakeTown = Callable[[int], AbstractAsyncContextManager[Town]]
 
 
@@ -91,6 +92,15 @@ def lived(templates: dict[str, str], key_file: Path, mail_port: int) -> Iterator
     asyncio.run(_live(names, templates, key_file, mail_port))
     yield names
     asyncio.run(_execute(*(f"DROP DATABASE {name} WITH (FORCE)" for name in names.values())))
+
+
+def urls_of(databases: dict[str, str]) -> dict[str, str]:
+    """Where the judge finds these databases of the test server."""
+    server = make_url(postgres_url())
+    return {
+        name: server.set(database=database).render_as_string(hide_password=False)
+        for name, database in databases.items()
+    }
 
 
 async def _live(

@@ -2,13 +2,12 @@
 
 import pytest
 import sqlalchemy as sa
-from chassis.testing import postgres_url, scratch_database
-from sqlalchemy.engine import make_url
+from chassis.testing import scratch_database
 
 from faults.judge import judge
 from faults.town.bugs import IN_CODE, IN_DATA, Bug, WrongData
 from faults.town.day import live
-from tests.faults.conftest import SMALL, MakeTown
+from tests.faults.conftest import SMALL, MakeTown, urls_of
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -26,14 +25,9 @@ async def test_a_bug_in_the_code_is_named(bug: Bug, make_town: MakeTown) -> None
 @pytest.mark.parametrize("wrong", IN_DATA, ids=lambda wrong: wrong.name)
 async def test_wrong_data_is_named(wrong: WrongData, lived: dict[str, str]) -> None:
     """A database that was in order is spoiled by one statement, and the judge says how."""
-    server = make_url(postgres_url())
-    urls = {
-        name: server.set(database=database).render_as_string(hide_password=False)
-        for name, database in lived.items()
-    }
     async with scratch_database(lived[wrong.service]) as db:
         async with db.engine.begin() as tx:
             done = await tx.execute(sa.text(wrong.sql))
         assert done.rowcount > 0, "nothing was spoiled"
-        found = await judge({**urls, wrong.service: db.dsn})
+        found = await judge({**urls_of(lived), wrong.service: db.dsn})
         assert wrong.invariant in {one.invariant for one in found}, found
