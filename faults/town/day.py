@@ -1,6 +1,7 @@
 """A day of the town: shops are stocked, people come, their orders live, and it becomes quiet."""
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 from chassis.ids import uuid7
 
 from faults.town import people
+from faults.town.bugs import Bug
 from faults.town.clients import Clients
 from faults.town.people import Life, Shop
 from faults.town.town import Town
@@ -37,11 +39,18 @@ class Day:
     lives: list[Life] = field(default_factory=list)
 
 
-async def live(town: Town, size: Size) -> Day:
-    """A whole day; at its end nothing is on its way any more."""
+async def live(town: Town, size: Size, bug: Bug = nullcontext) -> Day:
+    """A whole day, with this bug once the shops are open; at its end nothing is on its way."""
     day = Day(town, Clients(town))
     await _open_shops(day)
     await town.settle()
+    with bug():
+        await _trade(day, size)
+    return day
+
+
+async def _trade(day: Day, size: Size) -> None:
+    town = day.town
     await _crowd(day, size.buyers)
     day.lives = [_life(day) for _ in range(size.orders)]
     await _pass(day)
@@ -54,7 +63,6 @@ async def live(town: Town, size: Size) -> Day:
             life.steps = [people.put_back, people.pay_deposit]
     await _pass(day)
     await town.settle()
-    return day
 
 
 async def _open_shops(day: Day) -> None:

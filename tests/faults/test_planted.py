@@ -16,8 +16,7 @@ pytestmark = pytest.mark.timeout(600)
 async def test_a_bug_in_the_code_is_named(bug: Bug, make_town: MakeTown) -> None:
     """The day that ends in order without the bug does not with it, and the judge says how."""
     async with make_town(7) as town:
-        with bug():
-            await live(town, SMALL)
+        await live(town, SMALL, bug)
         found = await judge(town.urls)
         assert IN_CODE[bug] in {one.invariant for one in found}, found
 
