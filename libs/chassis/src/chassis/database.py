@@ -49,6 +49,9 @@ class Database:
             "application_name": name,
             "idle_in_transaction_session_timeout": "60000",
             "jit": "off",
+            # A statement is planned once a connection: planning a large one anew costs more than
+            # running it.
+            "plan_cache_mode": "force_generic_plan",
         }
         self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.engine: AsyncEngine = create_async_engine(
