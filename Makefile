@@ -8,12 +8,13 @@ MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml \
 UV := $(shell test -x .venv/bin/uv && echo .venv/bin/uv || echo uv)
 TEST := HOLDFAST_STATE=.holdfast/test HOLDFAST_PORT=18080
 
-.PHONY: help up down reset backup restore rehearse status logs demo test e2e test-env lint format install lock schemas settings
+.PHONY: help up down reset backup restore rehearse status logs demo test e2e test-env bench bench-short profile \
+	lint format install lock schemas settings
 .SILENT:
 .DEFAULT_GOAL := help
 
 help: ## Say what each verb does.
-	grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 up: $(INSTALLED) ## Start everything, wait until it is ready; REPLICAS=3 BROKERS=3 for several of each.
 	$(PY) -m local up $(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(BROKERS),--brokers $(BROKERS))
@@ -47,6 +48,15 @@ test: $(INSTALLED) ## Run every check and every test.
 
 e2e: $(INSTALLED) ## Run the stories through the gateway alone, on an instance of their own.
 	$(PY) -m local.suite stories
+
+bench: $(INSTALLED) ## Measure the speed against the limit; STAGES=accept,flow for some alone.
+	$(PY) -m bench $(if $(STAGES),--stages $(STAGES))
+
+bench-short: $(INSTALLED) ## Run every stage of the bench tiny, to see that it works.
+	$(PY) -m local.suite bench-short
+
+profile: $(INSTALLED) ## Draw where SERVICE=orders spends its time; JOURNEY=accept, batch or flow.
+	$(PY) -m bench profile $(SERVICE) $(if $(JOURNEY),--journey $(JOURNEY))
 
 lint: $(INSTALLED) ## Run the checks alone: style, types, imports.
 	$(PY) -m local.suite checks

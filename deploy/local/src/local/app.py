@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
-import psutil
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +22,7 @@ from local.checks import alone, check_disk, check_ports
 from local.instance import Instance
 from local.refusals import CannotStart
 from local.steady_load import figures
-from local.supervision import Supervisor, clear_left_behind
+from local.supervision import Supervisor, clear_left_behind, resident_mib
 from local.topology import (
     BROKERS,
     BY_NAME,
@@ -180,7 +179,7 @@ def status() -> None:
     total = 0.0
     for process in instance.scale.processes():
         row: dict[str, Any] = rows[process.name]
-        mib = _resident_mib(row["pid"])
+        mib = resident_mib(row["pid"])
         total += mib
         ports = " ".join(map(str, instance.ports.of_process(process)))
         age = str(int(time.time()) - row["start"]) if row["pid"] else ""
@@ -193,17 +192,6 @@ def status() -> None:
     console.print("Ready." if ready else "Not ready: `make logs` shows why.")
     if not ready:
         raise typer.Exit(1)
-
-
-def _resident_mib(pid: int) -> float:
-    """Memory of a process and its children, pages that they share counted once."""
-    total = 0
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid) if pid else None
-        for part in [process, *process.children(recursive=True)] if process else []:
-            with contextlib.suppress(psutil.Error):
-                total += part.memory_full_info().pss
-    return total / 1024 / 1024
 
 
 @app.command()

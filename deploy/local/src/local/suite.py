@@ -48,6 +48,7 @@ def part_tests() -> list[str]:
     found = (path for member in members for path in sorted(REPOSITORY.glob(f"{member}/tests")))
     return [
         "tests/house",
+        "tests/bench",
         "tests/faults",
         *(str(path.relative_to(REPOSITORY)) for path in found if any(path.rglob("test_*.py"))),
     ]
@@ -68,7 +69,7 @@ def checks() -> bool:
     sources = packages()
     modules = [f"--package={path.name}" for source in sources for path in source.iterdir()
                if (path / "__init__.py").exists()]  # fmt: skip
-    modules.append("--package=faults")
+    modules += ["--package=bench", "--package=faults"]
     types = {**os.environ, "MYPYPATH": os.pathsep.join(map(str, [*sources, REPOSITORY]))}
     good = [
         run([tool("ruff"), "check", "--quiet", "."]),
@@ -143,11 +144,17 @@ def stories() -> bool:
         return run([tool("pytest"), "-q", "tests/e2e"], {**environment, **browser})
 
 
+def bench_short() -> bool:
+    """Every stage of the bench, tiny: that it works, never how fast."""
+    return run([sys.executable, "-m", "bench", "--short"])
+
+
 def main() -> None:
-    """Run what is named: checks, parts, stories, or all of them; fail when any fails."""
-    named = {"checks": checks, "parts": parts, "stories": stories}
+    """Run what is named: checks, parts, stories, or all of these; fail when any fails."""
+    always = {"checks": checks, "parts": parts, "stories": stories}
+    named = {**always, "bench-short": bench_short}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    wanted = [*named] if sys.argv[1:] == ["all"] else sys.argv[1:]
+    wanted = [*always] if sys.argv[1:] == ["all"] else sys.argv[1:]
     try:
         results = [named[name]() for name in wanted]
     except KeyboardInterrupt:

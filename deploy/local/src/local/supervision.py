@@ -149,3 +149,14 @@ def clear_left_behind(instance: Instance) -> int:
             process.kill()
     psutil.wait_procs(stubborn, timeout=5)
     return len(processes)
+
+
+def resident_mib(pid: int) -> float:
+    """Memory of a process and its children, pages that they share counted once."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid) if pid else None
+        for part in [process, *process.children(recursive=True)] if process else []:
+            with contextlib.suppress(psutil.Error):
+                total += part.memory_full_info().pss
+    return total / 1024 / 1024
