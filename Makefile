@@ -9,7 +9,7 @@ UV := $(shell test -x .venv/bin/uv && echo .venv/bin/uv || echo uv)
 TEST := HOLDFAST_STATE=.holdfast/test HOLDFAST_PORT=18080
 
 .PHONY: help up down reset backup restore rehearse status logs demo test e2e test-env bench bench-short profile \
-	lint format install lock schemas settings
+	faults faults-short lint format install lock schemas settings
 .SILENT:
 .DEFAULT_GOAL := help
 
@@ -57,6 +57,13 @@ bench-short: $(INSTALLED) ## Run every stage of the bench tiny, to see that it w
 
 profile: $(INSTALLED) ## Draw where SERVICE=orders spends its time; JOURNEY=accept, batch or flow.
 	$(PY) -m bench profile $(SERVICE) $(if $(JOURNEY),--journey $(JOURNEY))
+
+faults: $(INSTALLED) ## Break a running system for MINUTES=30 with SEED=n, ONLY=E1,E3; then judge it.
+	$(PY) -m faults --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) \
+		$(if $(ONLY),--only $(ONLY))
+
+faults-short: $(INSTALLED) ## Break a running system in a few ways, in minutes; SEED=n for another run.
+	$(PY) -m faults --short $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 lint: $(INSTALLED) ## Run the checks alone: style, types, imports.
 	$(PY) -m local.suite checks

@@ -85,26 +85,27 @@ def order_name(plan: Plan) -> str:
 
 async def take_through(trade: Trade, plan: Plan) -> Body:
     """From the basket to the closed order."""
-    order = await _place(trade, plan)
-    order = await _shows(trade, order, "holds decided", _holds_decided)
+    order = await place(trade, plan)
+    order = await shows(trade, order, "holds decided", holds_decided)
     if plan.needs_agreeing:
         await _post(trade, plan, "agree", f"/orders/{order['id']}/agree", {})
-        order = await _shows(trade, order, "agreed", lambda seen: seen["status"] not in UNDECIDED)
+        order = await shows(trade, order, "agreed", lambda seen: seen["status"] not in UNDECIDED)
     deposit = Decimal(order["prepayment"])
     if deposit:
-        await _pay(trade, plan, order, deposit, plan.deposit_method, None)
-        await _shows(trade, order, "deposit", lambda seen: Decimal(seen["paid"]) >= deposit)
+        await pay(trade, plan, order, deposit, plan.deposit_method, None)
+        await shows(trade, order, "deposit", lambda seen: Decimal(seen["paid"]) >= deposit)
     handed_over = 0
     for number, part in enumerate(plan.parts):
         await _hand_over(trade, plan, order, number, part)
         handed_over += sum(line.quantity for line in part)
-        await _shows(trade, order, "hand-over", _has_shipped(handed_over))
+        await shows(trade, order, "hand-over", _has_shipped(handed_over))
     if plan.total:
         await _settle(trade, plan, order)
-    return await _shows(trade, order, "closed", lambda seen: seen["status"] == "closed")
+    return await shows(trade, order, "closed", lambda seen: seen["status"] == "closed")
 
 
-async def _place(trade: Trade, plan: Plan) -> Body:
+async def place(trade: Trade, plan: Plan) -> Body:
+    """Take the basket as an order."""
     places, basket = trade.places, plan.basket
     body: Body = {
         "id": trade.run.id_of(order_name(plan)),
@@ -127,9 +128,10 @@ async def _place(trade: Trade, plan: Plan) -> Body:
     return await _post(trade, plan, "place", "/orders", body)
 
 
-async def _pay(
+async def pay(
     trade: Trade, plan: Plan, order: Body, amount: Decimal, method: str, document_id: str | None
 ) -> None:
+    """Take money for the order, for this document if one is named."""
     body: Body = {
         "order_id": order["id"],
         "amount": str(amount),
@@ -182,7 +184,7 @@ async def _settle(trade: Trade, plan: Plan, order: Body) -> None:
     invoice = await _post(trade, plan, "invoice", "/documents", body)
     due = _due_at_issue(invoice)
     if due:
-        await _pay(trade, plan, order, due, plan.final_method, invoice["id"])
+        await pay(trade, plan, order, due, plan.final_method, invoice["id"])
 
 
 def _due_at_issue(invoice: Body) -> Decimal:
@@ -199,7 +201,7 @@ async def _post(trade: Trade, plan: Plan, step: str, path: str, body: Body) -> B
     return await trade.api.post(path, body, key, unheard=True)
 
 
-async def _shows(trade: Trade, order: Body, what: str, condition: Callable[[Body], bool]) -> Body:
+async def shows(trade: Trade, order: Body, what: str, condition: Callable[[Body], bool]) -> Body:
     """The order when it shows the condition; nothing is asked if it does already."""
     if condition(order):
         return order
@@ -209,7 +211,7 @@ async def _shows(trade: Trade, order: Body, what: str, condition: Callable[[Body
     )
 
 
-def _holds_decided(order: Body) -> bool:
+def holds_decided(order: Body) -> bool:
     """Each piece is held or was handed over, and an agreed order shows it.
 
     More came in than the orders need, so nothing may await; and awaiting alone does not tell an

@@ -96,7 +96,7 @@ def prepare(instance: Instance) -> None:
         if (data / "postmaster.pid").exists():
             raise CannotStart(f"{data} is half made and in use: run `make down`, then try again.")
         shutil.rmtree(data, ignore_errors=True)  # An earlier start was cut short.
-        data.mkdir(parents=True, mode=0o700)
+        data.mkdir(parents=True, mode=0o700, exist_ok=True)
         if user:
             shutil.chown(data, user, user)
         _initdb(instance, data, user)

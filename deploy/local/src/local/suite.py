@@ -149,10 +149,15 @@ def bench_short() -> bool:
     return run([sys.executable, "-m", "bench", "--short"])
 
 
+def faults_short() -> bool:
+    """A few real faults on a system of its own, judged afterwards; never fails on a time."""
+    return run([sys.executable, "-m", "faults", "--short"])
+
+
 def main() -> None:
     """Run what is named: checks, parts, stories, or all of these; fail when any fails."""
     always = {"checks": checks, "parts": parts, "stories": stories}
-    named = {**always, "bench-short": bench_short}
+    named = {**always, "bench-short": bench_short, "faults-short": faults_short}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wanted = [*always] if sys.argv[1:] == ["all"] else sys.argv[1:]
     try:
