@@ -16,8 +16,8 @@ import psutil
 from local.instance import REPOSITORY, Instance
 from local.postgres import superuser_url
 from local.processes import MARK, program
-from local.supervision import Supervisor
-from local.topology import LOOPBACK, PROCESSES, SERVICES, Ports
+from local.supervision import Supervisor, resident_mib
+from local.topology import LOOPBACK, SERVICES, Ports, Process
 
 INSTANCE = Instance(Ports(19_380), REPOSITORY / ".holdfast" / "faults")
 PATIENCE_S = 300.0
@@ -76,9 +76,11 @@ class System:
         return int(rows[name]["pid"])
 
     async def down(self) -> list[str]:
-        """The processes of the topology that are not up, by the supervisor."""
+        """The processes that are not up, by the supervisor."""
         rows = await self.processes()
-        return [name for name in PROCESSES if rows[name]["statename"] != "RUNNING"]
+        return [
+            name for name in self.instance.scale.names() if rows[name]["statename"] != "RUNNING"
+        ]
 
     async def kill(self, name: str) -> float:
         """End a process with SIGKILL, children first to go with it; when that was (monotonic)."""
@@ -109,7 +111,7 @@ class System:
     @contextlib.contextmanager
     def second(self, service: str, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
         """One more process of a service, beside the supervised one, with settings of its own."""
-        wanted = program(self.instance, service)
+        wanted = program(self.instance, Process(service))
         environment = {
             **os.environ,
             **wanted.environment,
@@ -138,7 +140,7 @@ class System:
         """Resident memory of each process with its children, shared pages counted once."""
         rows = await self.processes()
         return await asyncio.to_thread(
-            lambda: {name: _resident_mib(int(rows[name]["pid"])) for name in PROCESSES}
+            lambda: {name: resident_mib(int(row["pid"])) for name, row in rows.items()}
         )
 
 
@@ -147,13 +149,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
-
-
-def _resident_mib(pid: int) -> float:
-    total = 0
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for part in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                total += part.memory_full_info().pss
-    return total / 1024 / 1024

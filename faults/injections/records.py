@@ -12,7 +12,7 @@ from chassis.ids import uuid7
 from contracts import topics
 from contracts.inventory import HoldGoods, WantedLine
 from contracts.shipping import ShipmentRefused
-from local.topology import LOOPBACK, SERVICES
+from local.topology import SERVICES
 
 from faults.scene import Done, Scene
 from faults.system import System, free_port, until
@@ -97,7 +97,7 @@ async def _median_answer_s(scene: Scene, seconds: float) -> float:
 
 async def _send_garbage(system: System) -> None:
     producer = AIOKafkaProducer(
-        bootstrap_servers=f"{LOOPBACK}:{system.instance.ports.kafka}",
+        bootstrap_servers=system.instance.kafka,
         acks="all",
         enable_idempotence=True,
     )
