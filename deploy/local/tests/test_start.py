@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from local import kafka
 from local.checks import alone, check_disk, check_ports
 from local.instance import REPOSITORY, Instance, write_private
 from local.processes import MARK
@@ -224,6 +225,16 @@ def test_ports_in_use_by_nobody_pass(place: Place) -> None:
         with pytest.raises(PortTaken, match="for mail"):
             check_ports(place.instance.ports, wanted, running=None)
         check_ports(place.instance.ports, wanted, running={MAIL})
+
+
+def test_a_cluster_may_have_any_id(place: Place) -> None:
+    """One start in sixty-four draws an id that begins with a hyphen: it is no option's name."""
+    cluster = "-" * 3 + "A" * 19
+    secrets = json.dumps({"kafka_cluster": cluster})
+    write_private(place.instance.state / "secrets.json", secrets)
+    kafka.prepare(place.instance)
+    [written] = (place.instance.state / "kafka").glob("**/meta.properties")
+    assert f"cluster.id={cluster}" in written.read_text()
 
 
 def test_how_many_of_everything_is_remembered(place: Place) -> None:

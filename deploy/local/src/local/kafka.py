@@ -152,7 +152,8 @@ def _format(instance: Instance, jars: Path, file: Path) -> None:
     done = subprocess.run(
         [
             *(str(java()), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*"),
-            *("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(file)),
+            # One word: an id may begin with a hyphen.
+            *("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(file)),
         ],
         capture_output=True,
         text=True,
