@@ -6,19 +6,25 @@ import threading
 
 from local.topology import LOOPBACK
 
-STATUS, WHEN_DONE = b"\x10\x04", b"\x1dr"
+STATUS, WHEN_DONE, STILL_OUT = b"\x10\x04", b"\x1dr", b"\x0c"
 WELL, OFFLINE, COVER_OPEN, PAPER_STOP, PAPER_OUT = 0x12, 0x08, 0x04, 0x20, 0x60
 
 
 class PaperPrinter(threading.Thread):
-    """Says how it is, prints, and says when it is done, unless it is told to hold its tongue."""
+    """Says how it is, prints, and says when it is done, unless it is told to hold its tongue.
+
+    mute: answers no question. dies_after: breaks the line after so many bytes. `printed` holds
+    every byte that reached the paper, `papers` each paper that is out.
+    """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self._listener = socket.create_server((LOOPBACK, 0))
         self.port: int = self._listener.getsockname()[1]
         self.cover_open = self.paper_out = False
-        self.silent_when_done = False
+        self.mute = self.silent_when_done = False
+        self.dies_after: int | None = None
+        self.printed = b""
         self.papers: list[bytes] = []
 
     def run(self) -> None:
@@ -44,15 +50,19 @@ class PaperPrinter(threading.Thread):
                 if len(unread) < 3 and (STATUS + WHEN_DONE).find(unread[:1]) >= 0:
                     break  # Perhaps the beginning of a question: the rest comes.
                 if unread[:2] == STATUS:
-                    connection.sendall(bytes([self._status(unread[2])]))
+                    if not self.mute:
+                        connection.sendall(bytes([self._status(unread[2])]))
                     unread = unread[3:]
                 elif unread[:2] == WHEN_DONE:
                     self.papers.append(paper)
                     unread, paper = unread[3:], b""
                     if not self.silent_when_done:
-                        connection.sendall(b"\x00")
+                        connection.sendall(STILL_OUT if self.paper_out else b"\x00")
                 else:
-                    paper, unread = paper + unread[:1], unread[1:]
+                    paper, self.printed = paper + unread[:1], self.printed + unread[:1]
+                    unread = unread[1:]
+                    if self.dies_after is not None and len(self.printed) >= self.dies_after:
+                        return
 
     def _status(self, question: int) -> int:
         answer = WELL

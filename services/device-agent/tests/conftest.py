@@ -48,7 +48,7 @@ from joserfc.jwk import OKPKey
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from .paper_printer import PaperPrinter
+from faults.paper_printer import PaperPrinter
 
 DEADLINE_S = 60
 STORE = UUID("0197b3a0-0000-7000-8000-000000000001")

@@ -122,7 +122,7 @@ async def test_a_power_cut_after_the_paper_leaves_unknown_and_no_second_paper(
     hub, agent_in, order, waits, paper_printer
 ):
     """E14: the paper is out, the journal does not know yet, the power goes: no silent reprint."""
-    paper_printer.never_done = True
+    paper_printer.silent_when_done = True
     agent = agent_in(
         hub.url,
         f'[printer]\nkind = "network"\nhost = "127.0.0.1"\nport = {paper_printer.port}\n'
@@ -132,17 +132,17 @@ async def test_a_power_cut_after_the_paper_leaves_unknown_and_no_second_paper(
     await waits(lambda: hub.links)
     job = order()
     await hub.print(job)
-    await waits(lambda: paper_printer.papers == 1, "the paper")
+    await waits(lambda: len(paper_printer.papers) == 1, "the paper")
     agent.kill()
     hub.to_send = [hub.seal(job)]
-    paper_printer.never_done = False
+    paper_printer.silent_when_done = False
     agent.start()
     await waits(lambda: hub.reports, "the report")
     assert set(hub.states()) == {(job.job_id, "unknown")}
     copy = job.model_copy(update={"copy_number": 2})
     await hub.print(copy)
     await waits(lambda: hub.states()[-1] == (job.job_id, "printed"), "the explicit reprint")
-    assert paper_printer.papers == 2
+    assert len(paper_printer.papers) == 2
     assert paper_printer.printed.count(b"COPY 1") == 2  # Once on each part of the reprint.
 
 

@@ -23,7 +23,7 @@ def printer_at(port, **options):
 def test_a_ready_printer_gets_the_paper_once(paper_printer):
     """What was sent is what was printed, and the printer said that it is done."""
     printer_at(paper_printer.port).put(PAPER, "one")
-    assert (paper_printer.printed, paper_printer.papers) == (PAPER, 1)
+    assert (paper_printer.printed, len(paper_printer.papers)) == (PAPER, 1)
     assert printer_at(paper_printer.port).came_out("one") is None  # No such printer remembers.
 
 
@@ -74,7 +74,7 @@ def test_a_printer_that_vanishes_while_printing_leaves_a_doubt(paper_printer):
 
 def test_a_printer_that_never_says_done_leaves_a_doubt(paper_printer):
     """The bytes are in the printer, the paper perhaps not out of it."""
-    paper_printer.never_done = True
+    paper_printer.silent_when_done = True
     with pytest.raises(PaperInDoubt, match="did not say"):
         printer_at(paper_printer.port).put(PAPER, "one")
 
