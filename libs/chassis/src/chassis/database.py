@@ -62,6 +62,8 @@ class Database:
             hide_parameters=True,  # Errors are logged and parked: without anybody's name.
             connect_args={"server_settings": settings},
         )
+        # A question needs no BEGIN and no ROLLBACK around it.
+        self._asking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.changes = Changes(self.dsn)
 
     async def run(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -85,8 +87,8 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for questions; what is done on it is not kept."""
-        async with self.engine.connect() as tx:
+        """A connection for questions alone; each sees what is committed when it is asked."""
+        async with self._asking.connect() as tx:
             yield tx
 
     async def wait_until(

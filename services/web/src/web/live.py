@@ -164,7 +164,8 @@ class Live:
         while True:
             try:
                 async for record in self._records():
-                    if (change := self._read(record)) is not None:
+                    # Nobody listens, nobody need read: who comes later asks for what is his.
+                    if self._listeners and (change := self._read(record)) is not None:
                         self.tell(change)
             except (KafkaError, OSError) as error:
                 log.warning("live updates wait for Kafka", error=type(error).__name__)

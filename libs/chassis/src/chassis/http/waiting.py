@@ -39,7 +39,7 @@ async def wait_until(
     keys: Iterable[str],
     probe: Callable[[], Awaitable[T | None]],
     seconds: float,
-    poll_s: float = 0.25,
+    poll_s: float = 1.0,
 ) -> T | None:
     """Ask `probe` until it answers something, as `Database.wait_until`.
 
@@ -78,7 +78,7 @@ async def once_known(
     reference = getattr(last[0], "reference", None)
     if worth_waiting(reference):
         seconds = KNOWN_DEFAULT_S if wait is None else wait
-        found = await wait_until(db, [str(reference)], probe, seconds, poll_s=0.05)
+        found = await wait_until(db, [str(reference)], probe, seconds, poll_s=0.25)
         if found is not None:
             return found
     raise refusal_of(last[0])
