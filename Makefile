@@ -8,7 +8,7 @@ MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml \
 UV := $(shell test -x .venv/bin/uv && echo .venv/bin/uv || echo uv)
 TEST := HOLDFAST_STATE=.holdfast/test HOLDFAST_PORT=18080
 
-.PHONY: help up down reset backup restore rehearse status logs demo test e2e test-env bench bench-short profile \
+.PHONY: help up down reset backup restore rehearse status logs demo test e2e test-env bench bench-short capacity profile \
 	faults faults-short lint format install lock schemas settings
 .SILENT:
 .DEFAULT_GOAL := help
@@ -54,6 +54,9 @@ bench: $(INSTALLED) ## Measure the speed against the limit; STAGES=accept,flow f
 
 bench-short: $(INSTALLED) ## Run every stage of the bench tiny, to see that it works.
 	$(PY) -m local.suite bench-short
+
+capacity: $(INSTALLED) ## Tell what larger chains need from the newest run; write docs/operations/capacity.md.
+	$(PY) -m bench.capacity --write
 
 profile: $(INSTALLED) ## Draw where SERVICE=orders spends its time; JOURNEY=accept, batch or flow.
 	$(PY) -m bench profile $(SERVICE) $(if $(JOURNEY),--journey $(JOURNEY))

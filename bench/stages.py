@@ -274,7 +274,8 @@ async def _steady(
 
 
 def _costs(meter: Meter, orders: int) -> Result:
-    return {"cpu_ms_per_order": meter.ms_per_order(orders), "stolen": meter.stolen()}
+    taken = {"stolen": meter.stolen(), "others": meter.others()}
+    return {"cpu_ms_per_order": meter.ms_per_order(orders), **taken}
 
 
 def _times(journeys: Journeys) -> Result:

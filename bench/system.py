@@ -1,6 +1,7 @@
 """The system that is measured: an instance of its own, its processes, their CPU time and memory."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -79,6 +80,14 @@ def stolen_of(before: str, after: str) -> float:
     return spent[7] / sum(spent) if sum(spent) else 0.0
 
 
+def others_of(before: str, after: str, own_s: float) -> float:
+    """The share of CPU time that went to neither this much own work nor the host, nor was idle."""
+    spent = [b - a for a, b in zip(_ticks(before), _ticks(after), strict=True)]
+    user, nice, system, _idle, _iowait, irq, softirq, _steal = spent
+    others = user + nice + system + irq + softirq - own_s * os.sysconf("SC_CLK_TCK")
+    return max(0.0, others / sum(spent)) if sum(spent) else 0.0
+
+
 def _ticks(stat: str) -> list[int]:
     """user nice system idle iowait irq softirq steal; guests are in user already."""
     return [int(word) for word in stat.split("\n", 1)[0].split()[1:9]]
@@ -110,6 +119,11 @@ class Meter:
     def stolen(self) -> float:
         """The share of CPU time stolen by the host since the beginning."""
         return round(stolen_of(self._stat, Path("/proc/stat").read_text()), 4)
+
+    def others(self) -> float:
+        """The share of CPU time that other programs of the machine had since the beginning."""
+        own_s = sum(self._reading().values()) - sum(self._before.values())
+        return round(others_of(self._stat, Path("/proc/stat").read_text(), own_s), 4)
 
     def seconds(self) -> float:
         """How long ago the beginning is."""
