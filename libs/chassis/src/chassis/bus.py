@@ -25,6 +25,7 @@ log = structlog.get_logger()
 RECORDS_MAX = 500
 # FastStream sleeps this long again after an empty poll: longer makes every hop slower.
 BATCH_TIMEOUT_MS = 20
+LINGER_MAX_S = 0.2
 STALLED_S = 60.0
 WATCH_S = 5.0
 POSITION_S = 0.2
@@ -48,7 +49,7 @@ class Bus:
         linger_s: float,
     ) -> None:
         self.service, self.settings, self.db = service, settings, db
-        self.linger_s = linger_s  # After a batch that was not full, so that the next one gathers.
+        self.linger_s = linger_s
         self.consumers = {s.name: Consumer(service, s, db) for s in subscriptions}
         self._progressed_at = time.monotonic()
         self._busy = False
@@ -85,15 +86,19 @@ class Bus:
         Nothing is fetched meanwhile: a fetch that waits comes back with the first record alone,
         and every second batch would be of one.
         """
-        paused = self._pause()
-        self._busy, self._progressed_at = True, time.monotonic()
+        paused, begun = self._pause(), time.monotonic()
+        self._busy, self._progressed_at = True, begun
         try:
             await self._give(raws)
         finally:
             self._busy, self._progressed_at = False, time.monotonic()
             if len(raws) < RECORDS_MAX:
-                await asyncio.sleep(self.linger_s)
+                await asyncio.sleep(self._linger_s(self._progressed_at - begun))
             self._resume(paused)
+
+    def _linger_s(self, took_s: float) -> float:
+        """How long the next batch may gather: on a busy machine as long as this one took."""
+        return max(self.linger_s, min(took_s, LINGER_MAX_S))
 
     def _pause(self) -> set[TopicPartition]:
         consumer: AIOKafkaConsumer = self._subscriber.consumer

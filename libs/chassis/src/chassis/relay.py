@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +18,8 @@ from chassis.database import Database
 
 log = structlog.get_logger()
 ROWS_MAX = 500
-PAUSE_S = 0.01  # After a round that was not full, so that a batch gathers.
+# After a round that was not full, so that a batch gathers: on a busy machine as long as it took.
+PAUSE_S, PAUSE_MAX_S = 0.01, 0.1
 POLL_S = 1.0
 UPKEEP_S = 3600.0
 UPKEEP_AGAIN_S = 60.0
@@ -88,6 +90,7 @@ async def relay_once(
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(wakeup.wait(), POLL_S)
         return 0
+    begun = time.monotonic()
     telemetry.OUTBOX_AGE.set(_age_s(rows[0]))
     sent = [
         await producer.send(
@@ -100,7 +103,7 @@ async def relay_once(
     await connection.execute(MARK, [row["position"] for row in rows], min(times), max(times))
     telemetry.RELAYED.inc(len(rows))
     if len(rows) < ROWS_MAX:
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(max(PAUSE_S, min(time.monotonic() - begun, PAUSE_MAX_S)))
     return len(rows)
 
 
