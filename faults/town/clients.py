@@ -10,6 +10,7 @@ from contracts.identity import Role
 from faults.judge import Promise
 from faults.town.town import Town
 
+SHED_AGAIN_S = 0.05
 LOST = 0.15  # Of the answers: the same request is sent again under the same key (E4).
 DOUBLED = 0.05  # Of the requests: two arrive at once.
 OWNERS = {
@@ -84,7 +85,12 @@ class Clients:
     async def _send(self, path: str, body: Mapping[str, Any] | None, key: str) -> httpx.Response:
         # Nothing moves while a request waits, so it must not.
         headers = {"Idempotency-Key": key, "Prefer": "wait=0"}
-        return await self._clients[_owner(path)].post(path, json=body or {}, headers=headers)
+        client = self._clients[_owner(path)]
+        while True:
+            answer = await client.post(path, json=body or {}, headers=headers)
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                return answer
+            await asyncio.sleep(SHED_AGAIN_S)  # Those before it are under way and will end.
 
 
 def _owner(path: str) -> str:

@@ -98,7 +98,9 @@ def test_a_busy_port_is_said_in_one_line(place: Place) -> None:
 def test_what_a_killed_start_left_is_cleared(place: Place) -> None:
     """A start whose supervisor was killed leaves processes behind; the next one ends them first."""
     assert place.says("up", "--only", "mail,gateway")[0] == 0
-    os.kill(place.pid_of_supervisor(), signal.SIGKILL)
+    supervisor = psutil.Process(place.pid_of_supervisor())
+    supervisor.kill()
+    supervisor.wait(10)
     orphans = {process.pid for process in left_behind(place.instance)}
     assert len(orphans) == 2
     code, text = place.says("up", "--only", "mail,gateway")

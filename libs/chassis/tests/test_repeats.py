@@ -44,7 +44,7 @@ async def test_what_was_done_before_is_known(db: Database) -> None:
 
 async def test_a_key_in_flight_or_twice_in_a_group(db: Database) -> None:
     """A key that another transaction has is in flight; within a group the first one counts."""
-    async with db.reading() as first, db.reading() as second:
+    async with db.engine.begin() as first, db.engine.begin() as second:
         mine = await ask(first, call("1"))
         theirs = await ask(second, call("1"))
     assert isinstance(theirs.before(call("1")), InFlight)
