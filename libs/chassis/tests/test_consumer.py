@@ -87,6 +87,15 @@ async def test_a_gap_is_asked_for_and_closes_by_itself(pinging: Bench) -> None:
     assert await pinging.parked() == []
 
 
+async def test_a_gap_that_opens_and_closes_in_one_batch_is_closed(pinging: Bench) -> None:
+    """Said again for somebody else, the later one comes before and behind the missing one."""
+    first, second, third = facts(3)
+    await pinging.deliver_record(first)
+    await consumer_of(pinging).consume([third, third, second, third])
+    assert await pings(pinging.db) == 3
+    assert await pinging.parked() == []
+
+
 async def test_two_consumers_at_once_do_not_handle_twice(pinging: Bench) -> None:
     """A consumer that lost its partition and its successor may overlap: one handles, one skips."""
     records = [record_of(posting(), 1) for _ in range(50)]

@@ -13,6 +13,8 @@ from .conftest import (
     drafted,
     line,
     post,
+    read,
+    taken,
     wish,
 )
 
@@ -101,6 +103,25 @@ async def test_a_batch_answers_each_member(shipping: Bench) -> None:
     assert len((await shipping.http.get("/shipments")).json()["items"]) == 2
     [wanted] = await shipping.said(TakeOut)
     assert wanted.lines[0].quantity == Decimal(4)
+
+
+async def test_one_batch_may_draft_and_then_post_the_same_shipment(shipping: Bench) -> None:
+    """What is said of it and what is kept of it agree: it is on its way."""
+    order = Placed()
+    await shipping.deliver(order.placed())
+    body = wish(order, "2", id=str(uuid7()))
+    members = [
+        {"key": "draft", "shipment": body},
+        {"key": "post", "shipment": body, "post": True},
+    ]
+    answer = await shipping.http.post(
+        "/shipments/batch", json={"shipments": members}, headers={"Prefer": "wait=0"}
+    )
+    assert [item["status"] for item in answer.json()["items"]] == [201, 202]
+    [wanted] = await shipping.said(TakeOut)
+    await shipping.deliver(taken(wanted))
+    assert (await read(shipping, body))["state"] == "posted"
+    assert await shipping.parked() == []
 
 
 async def test_a_malformed_member_spoils_no_other(shipping: Bench) -> None:

@@ -259,7 +259,7 @@ def _tell(service: str, lost: keeping.Lost, path: Path) -> None:
     console.print(
         f"{service} hears {len(lost.heard)} of these keys again. Of {len(lost.said)} it had itself "
         f"said what it no longer knows: a person must decide, see {path} and "
-        "docs/operations/backup.md."
+        f"docs/operations/backup.md. {service} stays stopped until `make up`."
     )
 
 

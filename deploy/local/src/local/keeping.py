@@ -54,7 +54,10 @@ def bring_back(instance: Instance, folder: Path, say: Say) -> None:
 
 
 def bring_one_back(instance: Instance, folder: Path, service: str, say: Say) -> Lost:
-    """Bring one service's database back and let it hear again what came since."""
+    """Bring one service's database back and let it hear again what came since.
+
+    The service stays stopped, for a person must look at what it had said itself before it goes on.
+    """
     manifest = backup.read_manifest(folder)
     if service not in backup.databases():
         raise CannotStart(f"{service} has no database: choose from {', '.join(BY_NAME)}.")
@@ -63,15 +66,15 @@ def bring_one_back(instance: Instance, folder: Path, service: str, say: Say) -> 
     if not set(instance.scale.names([POSTGRES, KAFKA])) <= up:
         raise CannotStart("The other services' facts are needed: start everything by `make up`.")
     supervisor.stop(instance.scale.names([service]))
-    backup.bring_database_back(instance, folder, service)
+    # The topics first: set back without need, it recognises what it knows; the other way round, a
+    # start that was cut short would leave out what came since.
     now = asyncio.run(places.read_by(instance.kafka, service))
     read = places.as_then(now, manifest["read"][service])
     say("Setting it back in the topics")
     asyncio.run(places.set_back(instance.kafka, service, read))
+    backup.bring_database_back(instance, folder, service)
     said = asyncio.run(places.since(instance.kafka, places.said_by(service, manifest["ends"])))
-    lost = Lost(asyncio.run(places.since(instance.kafka, read)), said)
-    _start(instance, up, say)
-    return lost
+    return Lost(asyncio.run(places.since(instance.kafka, read)), said)
 
 
 def write_down(instance: Instance, service: str, lost: Lost) -> Path:

@@ -127,6 +127,7 @@ class Consumer:
                 return
             except Exception as error:
                 if not is_transient(error) or waited_s >= BACKOFF_TOTAL_S:
+                    self.waiting = False
                     raise
                 self.waiting = True
                 log.warning("waiting to try again", subscriber=self.name, error=type_of(error))
@@ -182,7 +183,10 @@ class Consumer:
         if changed:
             values = {"keys": list(changed), "versions": list(changed.values())}
             await tx.execute(SAW, {"subscriber": self.name, **values})
-        filled = {key: version for key, version in changed.items() if known[key].gap}
+        gap_keys = {gap.key for gap in gaps}  # One may open and close within a batch.
+        filled = {
+            key: version for key, version in changed.items() if known[key].gap or key in gap_keys
+        }
         if filled:
             await parking.forget_gaps(tx, self.name, filled)
         return new

@@ -49,21 +49,14 @@ class Database:
             "application_name": name,
             "idle_in_transaction_session_timeout": "60000",
             "jit": "off",
-            # A statement is planned once a connection: planning a large one anew costs more than
-            # running it.
-            "plan_cache_mode": "force_generic_plan",
         }
+        # Changes are few statements, each large: planned once a connection, for planning one anew
+        # costs more than running it. Questions have optional filters, whose values the plan needs.
+        changing = {**settings, "plan_cache_mode": "force_generic_plan"}
         self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        self.engine: AsyncEngine = create_async_engine(
-            url,
-            pool_size=pool_size,
-            # In a rush an overflow opens and closes connections: the server's dearest work.
-            max_overflow=0,
-            hide_parameters=True,  # Errors are logged and parked: without anybody's name.
-            connect_args={"server_settings": settings},
-        )
+        self.engine = _engine(url, pool_size, changing)
         # A question needs no BEGIN and no ROLLBACK around it.
-        self._asking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._asking = _engine(url, pool_size, settings, isolation_level="AUTOCOMMIT")
         self.changes = Changes(self.dsn)
 
     async def run(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -116,6 +109,19 @@ class Database:
         """Give every connection back."""
         await self.changes.stop()
         await self.engine.dispose()
+        await self._asking.dispose()
+
+
+def _engine(url: str, pool_size: int, settings: dict[str, str], **options: Any) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        # In a rush an overflow opens and closes connections: the server's dearest work.
+        max_overflow=0,
+        hide_parameters=True,  # Errors are logged and parked: without anybody's name.
+        connect_args={"server_settings": settings},
+        **options,
+    )
 
 
 class _Watch:

@@ -60,21 +60,22 @@ WHERE parked.resolved_at IS NOT NULL""")
 async def park(
     tx: AsyncConnection, subscriber: str, envelopes: Sequence[Envelope], reason: Reason, error: str
 ) -> None:
-    """Keep the records; one that is parked already stays as it is.
+    """Keep the records, each once; one that is parked already stays as it is.
 
     One that was resolved and is said again is open again: it would be lost otherwise.
     """
+    once = list({envelope.event_id: envelope for envelope in envelopes}.values())
     values = {
         "subscriber": subscriber,
         "reason": reason.value,
         "error": error[:2000],
-        "topics": [e.record.topic for e in envelopes],
-        "keys": [e.key for e in envelopes],
-        "versions": [e.version for e in envelopes],
-        "types": [e.type for e in envelopes],
-        "event_ids": [e.event_id for e in envelopes],
-        "payloads": [e.record.payload for e in envelopes],
-        "headers": [json.dumps(dict(e.record.headers)) for e in envelopes],
+        "topics": [e.record.topic for e in once],
+        "keys": [e.key for e in once],
+        "versions": [e.version for e in once],
+        "types": [e.type for e in once],
+        "event_ids": [e.event_id for e in once],
+        "payloads": [e.record.payload for e in once],
+        "headers": [json.dumps(dict(e.record.headers)) for e in once],
     }
     await tx.execute(PARK, values)
 

@@ -66,4 +66,4 @@ class DatabaseSettings(Settings):
     database_url: str
     """`postgresql+asyncpg://role:password@host:port/database`, as the role that runs."""
     pool_size: int = 12
-    """Connections of one process, beside those of the relay and of LISTEN."""
+    """Connections of one process for changes; as many for questions, and two for news."""

@@ -84,15 +84,17 @@ async def draft_shipments(
     tx: AsyncConnection, commands: Sequence[DraftShipment]
 ) -> Sequence[Answer]:
     """Each draft, made, or the refusal of it. One that is posted at once asks for its goods."""
+    held: set[UUID] | None = None
     if any(command.post for command in commands):
-        await store.lock_orders(tx, {command.order_id for command in commands})
+        held = await store.lock_orders(tx, {command.order_id for command in commands})
     asked = [(command.id, command.order_id, command.store_id) for command in commands]
     calls = [command.call for command in commands]
     rows = await store.ask_to_draft(tx, asked, calls)
     ids = [command.id for command, row in zip(commands, rows, strict=True) if row.id_known]
     stores = {one.store_id for one, row in zip(commands, rows, strict=True) if row.store_known}
     known = await store.find_shipments(tx, ids)
-    work = Work(store.orders_in(rows), known, stores, {}, {}, [])
+    orders = {id: one for id, one in store.orders_in(rows).items() if held is None or id in held}
+    work = Work(orders, known, stores, {}, {}, [])
     return await _decide(tx, commands, DRAFTED, work, _draft, Repeats(calls, rows))
 
 
@@ -152,7 +154,8 @@ def _draft(work: Work, command: DraftShipment) -> Shipment:
         )
     elif not domain.asks_for(shipment, order.order_id, store_id, command.kind, command.lines):
         raise domain.ShipmentExists
-    new = command.id not in work.known
+    # Made in this group already or now: one statement writes all, and cannot change what it makes.
+    new = command.id in work.made or command.id not in work.known
     if command.post and shipment.state == "draft":
         shipment = domain.post(shipment, order, command.override, command.by, command.at)
         work.posting.append(shipment)

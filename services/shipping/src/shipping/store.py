@@ -145,12 +145,13 @@ LEFT JOIN warehouses w ON w.warehouse_id = o.warehouse_id
 WHERE s.id = ANY(CAST(:ids AS uuid[]))""")
 
 
-async def lock_orders(tx: AsyncConnection, ids: Iterable[UUID]) -> None:
+async def lock_orders(tx: AsyncConnection, ids: Iterable[UUID]) -> set[UUID]:
     """Take the orders for this transaction, always in the same order, so that nobody deadlocks.
 
-    What is asked afterwards is what the last one who held them left.
+    What is asked afterwards is what the last one who held them left. The answer is those that are
+    known: one that comes to be known afterwards is not held.
     """
-    await tx.execute(LOCK_ORDERS, {"ids": list(set(ids))})
+    return set((await tx.execute(LOCK_ORDERS, {"ids": list(set(ids))})).scalars())
 
 
 async def lock_orders_of(tx: AsyncConnection, shipment_ids: Iterable[UUID]) -> None:

@@ -57,11 +57,11 @@ async def live(
 ) -> AsyncIterator[ServerSentEvent]:
     """Order, stock, print and scan changes that the caller may see, as they happen."""
     hub: Live = request.app.state.live
-    if visitor.is_customer:
-        await _remember_own(hub, request.state.live_api, visitor)
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + STREAM_SECONDS_MAX
     with hub.listen(visitor) as listener:
+        if visitor.is_customer:  # Now that what happens meanwhile is heard.
+            await _remember_own(hub, request.state.live_api, visitor)
         yield ServerSentEvent(event="hello", data={"live": hub.is_following}, retry=RETRY_MS)
         while loop.time() < ends_at and not listener.behind:
             change = await _next(listener)

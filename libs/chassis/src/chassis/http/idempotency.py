@@ -151,21 +151,6 @@ async def claim_all(
     return answers
 
 
-GIVE_BACK = sa.text("""
-DELETE FROM idempotency i
-USING unnest(CAST(:principals AS text[]), CAST(:keys AS text[])) AS c(principal, key)
-WHERE i.principal = c.principal AND i.key = c.key""")
-
-
-async def give_back(tx: AsyncConnection, calls: Sequence[Call]) -> None:
-    """Forget claims of this same transaction whose commands were refused: the key may try again."""
-    if calls:
-        principals = [call.principal for call in calls]
-        await tx.execute(
-            GIVE_BACK, {"principals": principals, "keys": [call.key for call in calls]}
-        )
-
-
 def answer_kept(call: Call, fingerprint: bytes, status: int, subject: str) -> Kept | KeyReused:
     """The kept answer when the request was the same, the refusal when it was another one."""
     if fingerprint != call.fingerprint:
@@ -190,20 +175,3 @@ async def done_before(
     refused for the version or the row that it has itself changed.
     """
     return key is not None and await claim(tx, key.of(who), status, subject) is not None
-
-
-async def recall(tx: AsyncConnection, call: Call) -> Kept | None:
-    """What an earlier call with this key did, without claiming it; raises KeyReused."""
-    found = await tx.execute(
-        sa.text("""
-        SELECT fingerprint, status, subject FROM idempotency
-        WHERE principal = :principal AND key = :key"""),
-        {"principal": call.principal, "key": call.key},
-    )
-    row = found.one_or_none()
-    if row is None:
-        return None
-    answer = answer_kept(call, row.fingerprint, row.status, row.subject)
-    if isinstance(answer, KeyReused):
-        raise answer
-    return answer
