@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -195,17 +196,17 @@ class Hub:
 
     async def _keep(self, link: Link, device: Device) -> None:
         log.info("linked", device_id=str(device.id))
-        welcome = Welcome(store_ids=device.store_ids, heartbeat_s=self.settings.heartbeat_s)
-        await say(link.socket, welcome)
         for parcel in await self._given_before([device.id], datetime.now(UTC)):
             link.outgoing.put_nowait(JobsSent(sealed=parcel.sealed))
+        # Before the welcome: whoever was welcomed counts when it is asked who prints for a store.
         self.links[link.link_id] = link
         self.db.changes.announce([NEWS])
-        tasks = [
-            asyncio.create_task(work)
-            for work in (self._read(link), link.write(), link.refusal.wait())
-        ]
+        tasks: list[asyncio.Task[Any]] = []
         try:
+            welcome = Welcome(store_ids=device.store_ids, heartbeat_s=self.settings.heartbeat_s)
+            await say(link.socket, welcome)
+            work = (self._read(link), link.write(), link.refusal.wait())
+            tasks += [asyncio.create_task(one) for one in work]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             del self.links[link.link_id]
