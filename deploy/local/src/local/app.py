@@ -325,7 +325,8 @@ def _stoppable() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    for name in (signal.SIGTERM, signal.SIGHUP):
+    # Ctrl-C too: the handler of asyncio only cancels a task, and a wait may swallow that.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, interrupt)
     yield
 
