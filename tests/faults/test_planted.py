@@ -10,15 +10,21 @@ from faults.town.day import live
 from tests.faults.conftest import SMALL, MakeTown, urls_of
 
 pytestmark = pytest.mark.timeout(600)
+# A seed draws the day, yet real transactions race: some days the design heals what a bug did.
+DAYS = range(7, 14)
 
 
 @pytest.mark.parametrize("bug", IN_CODE, ids=lambda bug: bug.__name__)
 async def test_a_bug_in_the_code_is_named(bug: Bug, make_town: MakeTown) -> None:
-    """The day that ends in order without the bug does not with it, and the judge says how."""
-    async with make_town(7) as town:
-        await live(town, SMALL, bug)
-        found = await judge(town.urls)
-        assert IN_CODE[bug] in {one.invariant for one in found}, found
+    """Days end in order without the bug; with it one of few does not, and the judge says how."""
+    found: set[str] = set()
+    for seed in DAYS:
+        async with make_town(seed) as town:
+            await live(town, SMALL, bug)
+            found |= {one.invariant for one in await judge(town.urls)}
+        if IN_CODE[bug] in found:
+            return
+    pytest.fail(f"{IN_CODE[bug]} was not named, but {sorted(found)}")
 
 
 @pytest.mark.parametrize("wrong", IN_DATA, ids=lambda wrong: wrong.name)

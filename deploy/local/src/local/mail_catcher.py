@@ -18,57 +18,70 @@ from local.topology import LOOPBACK
 
 
 class Mailbox:
-    """Messages by the hash of their Message-ID, so that a repeated one is kept once."""
+    """Messages by the hash of their Message-ID, so that a repeated one is kept once.
+
+    A message is read when somebody looks at it: reading costs far more than taking it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.Lock()
-        self._list: dict[str, dict[str, Any]] = {}
-        for path in sorted(folder.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns):
-            self._list[path.stem] = self._summary(path.stem, _parsed(path.read_bytes()))
+        # What is listed of each, None until somebody asked.
+        self._list: dict[str, dict[str, Any] | None] = {
+            path.stem: None
+            for path in sorted(folder.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+        }
 
     def keep(self, content: bytes) -> str:
         """Store a message and return its id; one that is already here changes nothing."""
-        message = _parsed(content)
-        name = message["Message-ID"] or content.decode("utf-8", "replace")
-        key = hashlib.sha256(str(name).encode()).hexdigest()[:32]
+        key = hashlib.sha256(_name(content).encode()).hexdigest()[:32]
         with self._lock:
             if key not in self._list:
                 fresh = self.folder / f"{key}.new"
                 fresh.write_bytes(content)
                 fresh.rename(self.folder / f"{key}.eml")
-                self._list[key] = self._summary(key, message)
+                self._list[key] = None
         return key
 
     def mails(self) -> list[dict[str, Any]]:
         """Every message, oldest first, without its body."""
         with self._lock:
-            return list(self._list.values())
+            keys = list(self._list)
+        return [self._summary(key) for key in keys]
 
     def mail(self, key: str) -> dict[str, Any] | None:
         """One message with its bodies, or None."""
         if key not in self._list:
             return None
-        message = _parsed((self.folder / f"{key}.eml").read_bytes())
+        message = self._read(key)
         return {
-            **self._list[key],
+            **self._summary(key),
             "text": _body(message, "plain"),
             "html": _body(message, "html"),
             "attachments": [part.get_filename() for part in message.iter_attachments()],
         }
 
-    @staticmethod
-    def _summary(key: str, message: EmailMessage) -> dict[str, Any]:
-        return {
-            "id": key,
-            "to": str(message["To"] or ""),
-            "subject": str(message["Subject"] or ""),
-            "headers": {name: str(value) for name, value in message.items()},
-        }
+    def _summary(self, key: str) -> dict[str, Any]:
+        found = self._list[key]
+        if found is None:
+            message = self._read(key)
+            found = self._list[key] = {
+                "id": key,
+                "to": str(message["To"] or ""),
+                "subject": str(message["Subject"] or ""),
+                "headers": {name: str(value) for name, value in message.items()},
+            }
+        return found
+
+    def _read(self, key: str) -> EmailMessage:
+        content = (self.folder / f"{key}.eml").read_bytes()
+        return email.message_from_bytes(content, policy=email.policy.default)
 
 
-def _parsed(content: bytes) -> EmailMessage:
-    return email.message_from_bytes(content, policy=email.policy.default)
+def _name(content: bytes) -> str:
+    """What is the same when a message comes again: its Message-ID, without one all of it."""
+    head = email.message_from_bytes(content.partition(b"\r\n\r\n")[0])
+    return str(head["Message-ID"] or content.decode("utf-8", "replace"))
 
 
 def _body(message: EmailMessage, kind: str) -> str | None:

@@ -1,7 +1,6 @@
 """Idempotency keys: the same key and request give the same answer, whatever broke in between."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -92,63 +91,14 @@ KeyedIfSent = Annotated[Key | None, Depends(keyed_if_sent)]
 
 # Taken for the transaction: a second request with the key is told so instead of waiting.
 TRY_LOCK = sa.text("""
-SELECT n, pg_try_advisory_xact_lock(hashtextextended(principal || chr(31) || key, 0)) AS free
-FROM unnest(CAST(:principals AS text[]), CAST(:keys AS text[]))
-     WITH ORDINALITY AS c(principal, key, n) ORDER BY n""")
+SELECT pg_try_advisory_xact_lock(
+  hashtextextended(CAST(:principal AS text) || chr(31) || CAST(:key AS text), 0))""")
 KEEP = sa.text("""
-WITH c AS (SELECT * FROM unnest(CAST(:principals AS text[]), CAST(:keys AS text[]),
-    CAST(:fingerprints AS bytea[]), CAST(:statuses AS smallint[]), CAST(:subjects AS text[]))
-    AS c(principal, key, fingerprint, status, subject)),
-made AS (
-  INSERT INTO idempotency(principal, key, fingerprint, status, subject)
-  SELECT * FROM c ORDER BY principal, key
-  ON CONFLICT DO NOTHING RETURNING principal, key)
-SELECT i.principal, i.key, i.fingerprint, i.status, i.subject
-FROM idempotency i JOIN c USING (principal, key)
-WHERE NOT EXISTS (SELECT FROM made WHERE made.principal = i.principal AND made.key = i.key)""")
-
-
-async def claim_all(
-    tx: AsyncConnection, claims: Sequence[Claim]
-) -> list[Kept | KeyReused | InFlight | None]:
-    """For each claim: None when it is new and now kept, else what to answer.
-
-    The caller rolls the transaction back, or never keeps the claim, when the command is refused:
-    refusals are not kept. Give only the claims of commands that will be done.
-    """
-    if not claims:
-        return []
-    principals = [claim.call.principal for claim in claims]
-    keys = [claim.call.key for claim in claims]
-    locked = await tx.execute(TRY_LOCK, {"principals": principals, "keys": keys})
-    free = [row.free for row in locked]
-    chosen = [claim for claim, is_free in zip(claims, free, strict=True) if is_free]
-    rows = await tx.execute(
-        KEEP,
-        {
-            "principals": [claim.call.principal for claim in chosen],
-            "keys": [claim.call.key for claim in chosen],
-            "fingerprints": [claim.call.fingerprint for claim in chosen],
-            "statuses": [claim.status for claim in chosen],
-            "subjects": [claim.subject for claim in chosen],
-        },
-    )
-    kept = {(row.principal, row.key): row for row in rows}
-    answers: list[Kept | KeyReused | InFlight | None] = []
-    mine: set[tuple[str, str]] = set()  # A key twice in one group: only the first one is new.
-    for claim, is_free in zip(claims, free, strict=True):
-        key = (claim.call.principal, claim.call.key)
-        row = kept.get(key)
-        if not is_free or (row is None and key in mine):
-            answers.append(
-                InFlight("Wait a moment and send it again.", headers={"Retry-After": "1"})
-            )
-        elif row is None:
-            mine.add(key)
-            answers.append(None)
-        else:
-            answers.append(answer_kept(claim.call, row.fingerprint, row.status, row.subject))
-    return answers
+INSERT INTO idempotency(principal, key, fingerprint, status, subject)
+VALUES (:principal, :key, :fingerprint, :status, :subject) ON CONFLICT DO NOTHING""")
+KEPT = sa.text("""
+SELECT fingerprint, status, subject FROM idempotency
+WHERE principal = :principal AND key = :key""")
 
 
 def answer_kept(call: Call, fingerprint: bytes, status: int, subject: str) -> Kept | KeyReused:
@@ -159,8 +109,18 @@ def answer_kept(call: Call, fingerprint: bytes, status: int, subject: str) -> Ke
 
 
 async def claim(tx: AsyncConnection, call: Call, status: int, subject: str) -> Kept | None:
-    """For one call: None when it is new; raises when the key is in flight or was reused."""
-    answer = (await claim_all(tx, [Claim(call, status, subject)]))[0]
+    """None when the call is new and now kept; raises when its key is in flight or was reused.
+
+    The caller rolls the transaction back when the command is refused: refusals are not kept.
+    """
+    whose = {"principal": call.principal, "key": call.key}
+    if not (await tx.execute(TRY_LOCK, whose)).scalar_one():
+        raise InFlight("Wait a moment and send it again.", headers={"Retry-After": "1"})
+    what = {"fingerprint": call.fingerprint, "status": status, "subject": subject}
+    if (await tx.execute(KEEP, {**whose, **what})).rowcount:
+        return None
+    row = (await tx.execute(KEPT, whose)).one()
+    answer = answer_kept(call, row.fingerprint, row.status, row.subject)
     if isinstance(answer, Exception):
         raise answer
     return answer
