@@ -1,4 +1,4 @@
-"""`python -m bench`: measure; `python -m bench profile SERVICE`: see where its time goes."""
+"""`python -m bench`: measure; `python -m bench profile SERVICES`: see where their time goes."""
 
 import signal
 import sys
@@ -37,12 +37,12 @@ def bench(
 
 @app.command()
 def profile(
-    service: str,
+    services: Annotated[str, typer.Argument(help="One or more, with commas between them.")],
     seconds: Annotated[int, typer.Option(help="How long to look.")] = 20,
     journey: Annotated[str, typer.Option(help="The load: accept, batch or flow.")] = "flow",
 ) -> None:
-    """Draw where a service spends its time under load, as a flame graph in docs/performance."""
-    profiles.profile(service, seconds, journey, console)
+    """Draw where services spend their time under load, as flame graphs in docs/performance."""
+    profiles.profile(services.split(","), seconds, journey, console)
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
-"""Where a service's time goes under load: py-spy's flame graph of its process."""
+"""Where services' time goes under load: py-spy's flame graphs of their processes."""
 
 import asyncio
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from local.instance import REPOSITORY
@@ -17,40 +18,52 @@ from bench.stages import Ground
 from bench.system import System, fresh_system
 
 FOLDER = REPOSITORY / "docs" / "performance"
-RATE_HZ = 200
+RATE_HZ = 100
 LEAD_S = 3  # The load begins before the look and ends after it.
 
 
-def profile(service: str, seconds: int, journey: str, console: Console) -> Path:
-    """Write `docs/performance/<service>-<journey>.svg` and say where it is."""
-    if service not in (*BY_NAME, AGENT):
-        raise CannotMeasure(f"{service} is no Python process: {', '.join((*BY_NAME, AGENT))} are.")
+def profile(services: Sequence[str], seconds: int, journey: str, console: Console) -> None:
+    """Write `docs/performance/<service>-<journey>.svg` of each, looked at together; say where."""
+    for service in services:
+        if service not in (*BY_NAME, AGENT):
+            known = ", ".join((*BY_NAME, AGENT))
+            raise CannotMeasure(f"{service} is no Python process: {known} are.")
     if journey not in ("accept", "batch", "flow"):
         raise CannotMeasure(f"There is no journey {journey}: choose accept, batch or flow.")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / f"{service}-{journey}.svg"
     with fresh_system() as system:
-        asyncio.run(_profile(system, service, seconds, journey, path, console))
-    console.print(f"Written to {path.relative_to(REPOSITORY)}.")
-    return path
+        asyncio.run(_profile(system, services, seconds, journey, console))
+    for service in services:
+        console.print(f"Written to {_path(service, journey).relative_to(REPOSITORY)}.")
+
+
+def _path(service: str, journey: str) -> Path:
+    return FOLDER / f"{service}-{journey}.svg"
 
 
 async def _profile(
-    system: System, service: str, seconds: int, journey: str, path: Path, console: Console
+    system: System, services: Sequence[str], seconds: int, journey: str, console: Console
 ) -> None:
     async with standing(system, FULL, console) as ground:
         callers, work = _load(ground, journey)
         load = asyncio.create_task(closed_loop(callers, seconds + 2 * LEAD_S, work))
         await asyncio.sleep(LEAD_S)
-        spy = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("py-spy")),
-            *("record", "--pid", str(system.pids()[service]), "--duration", str(seconds)),
-            *("--rate", str(RATE_HZ), "--format", "flamegraph", "--output", str(path)),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        _, said = await spy.communicate()
+        pids = system.pids()
+        looks = [_look(pids[one], seconds, _path(one, journey)) for one in services]
+        await asyncio.gather(*looks)
         await load
+
+
+async def _look(pid: int, seconds: int, path: Path) -> None:
+    spy = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("py-spy")),
+        # Not stopped while its stack is read: that would slow down what is looked at.
+        *("record", "--nonblocking", "--pid", str(pid), "--duration", str(seconds)),
+        *("--rate", str(RATE_HZ), "--format", "flamegraph", "--output", str(path)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    _, said = await spy.communicate()
     if spy.returncode:
         raise CannotMeasure(f"py-spy could not look: {said.decode().strip()[-300:]}")
 

@@ -71,3 +71,15 @@ async def test_a_caller_who_hung_up_does_not_hold_the_others() -> None:
     with pytest.raises(asyncio.CancelledError):
         await gone
     assert 2 not in done
+
+
+async def test_who_was_answered_may_come_again_at_once() -> None:
+    """The writer that answered is not taken for one that still looks for work."""
+
+    async def use_case(commands: Sequence[int]) -> list[int | Exception]:
+        await asyncio.sleep(0)
+        return list(commands)
+
+    gatherer = Gatherer(use_case, writers=1)
+    async with asyncio.timeout(5):
+        assert [await gatherer.do(n) for n in range(3)] == [0, 1, 2]

@@ -212,7 +212,30 @@ async def _parse(
     ends = tuple(dataclasses.replace(record, headers=()) for record in (raws[0], raws[-1]))
     message = await parse(ends)
     message.raw_message = raws
+    message.consumer = _Places(message.consumer, raws)
     return message
+
+
+class _Places:
+    """The consumer as the acknowledgement of one batch knows it: at the end of this batch.
+
+    The consumer's own commit writes every partition that it has, most of which did not move.
+    """
+
+    def __init__(self, consumer: Any, raws: Sequence[ConsumerRecord]) -> None:
+        self._consumer = consumer
+        self._ends = {TopicPartition(raw.topic, raw.partition): raw.offset + 1 for raw in raws}
+
+    async def commit(self) -> None:
+        """Note how far this batch came, where it is still ours to note."""
+        mine = self._consumer.assignment()
+        ends = {partition: end for partition, end in self._ends.items() if partition in mine}
+        if ends:
+            await self._consumer.commit(ends)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Go back to where a batch that failed begins."""
+        self._consumer.seek(partition, offset)
 
 
 async def _hand_over(message: KafkaMessage) -> tuple[ConsumerRecord, ...]:

@@ -1,7 +1,7 @@
 """Batches of records into one transaction each: seen once, in order, never skipped silently."""
 
 import asyncio
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -78,10 +78,9 @@ class Consumer:
 
         Raises only when the database stayed away; then nothing is acknowledged.
         """
-        envelopes, dead = _open(records, self._ignored)
+        envelopes, dead = _open(records)
         if dead:
-            await self._patiently(lambda tx: bury(tx, dead))
-            telemetry.RECORDS.labels(self.name, "dead_letter").inc(len(dead))
+            await self._bury(dead)
         with telemetry.BATCH_SECONDS.labels(self.name).time():
             await self._handle(envelopes)
         self.db.changes.announce(record.key for record in records)
@@ -95,13 +94,21 @@ class Consumer:
             if is_transient(error):
                 raise
             if len(envelopes) == 1:
-                await self._park(envelopes[0], error)
+                await self._set_aside(envelopes[0], error)
                 return
             middle = len(envelopes) // 2
             await self._handle(envelopes[:middle])
             await self._handle(envelopes[middle:])
 
-    async def _park(self, envelope: Envelope, error: Exception) -> None:
+    async def _bury(self, dead: Sequence[tuple[Record, str]]) -> None:
+        await self._patiently(lambda tx: bury(tx, dead))
+        telemetry.RECORDS.labels(self.name, "dead_letter").inc(len(dead))
+
+    async def _set_aside(self, envelope: Envelope, error: Exception) -> None:
+        """Bury what nobody can read; park what an operator can mend and replay."""
+        if isinstance(error, Undecodable):
+            await self._bury([(envelope.record, str(error))])
+            return
         log.error(
             "record parked",
             subscriber=self.name,
@@ -216,14 +223,12 @@ class Consumer:
         log.warning("gap", subscriber=self.name, keys=len(first))
 
 
-def _open(
-    records: Sequence[Record], ignored: Container[str]
-) -> tuple[list[Envelope], list[tuple[Record, str]]]:
+def _open(records: Sequence[Record]) -> tuple[list[Envelope], list[tuple[Record, str]]]:
     envelopes: list[Envelope] = []
     dead: list[tuple[Record, str]] = []
     for record in records:
         try:
-            envelopes.append(open_envelope(record, ignored))
+            envelopes.append(open_envelope(record))
         except Undecodable as error:
             dead.append((record, str(error)))
     return envelopes, dead

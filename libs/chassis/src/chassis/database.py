@@ -1,6 +1,7 @@
 """A service's database: transactions that retry, and waiting for a change without polling hard."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 NOTIFY_DELAY_S = 0.002  # Commits that come together make one NOTIFY, outside their transactions.
 NOTIFY_BYTES_MAX = 7_900
+POLL_S = 2.0  # Of those who wait for news, should it have got lost.
 TRANSIENT_SQLSTATES = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300")
 TRANSIENT_CLASSES = ("08", "53")
 
@@ -64,17 +66,30 @@ class Database:
 
         The work may run several times, so it must not reach outside the database.
         """
+        try:
+            result = await self._once(work)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            result = await self._again(work)
+        self.changes.wake_relay()
+        return result
+
+    async def _again(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Only after a failure: the machinery of retries costs as much as a small transaction."""
         retries = stamina.retry_context(
             on=is_transient, attempts=12, timeout=20, wait_initial=0.05, wait_max=2
         )
         async for attempt in retries:
             with attempt:
-                # Shielded: a client that hangs up must not leave a commit half sent.
-                result = await asyncio.shield(asyncio.ensure_future(self._once(work)))
-        self.changes.wake_relay()
+                result = await self._once(work)
         return result
 
     async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        # Shielded: a client that hangs up must not leave a commit half sent.
+        return await asyncio.shield(asyncio.ensure_future(self._transaction(work)))
+
+    async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         async with self.engine.begin() as tx:
             return await work(tx)
 
@@ -89,7 +104,7 @@ class Database:
         keys: Iterable[str],
         probe: Callable[[], Awaitable[T | None]],
         seconds: float,
-        poll_s: float = 1.0,
+        poll_s: float = POLL_S,
     ) -> T | None:
         """Ask `probe` until it answers something, woken by changes of the keys; None when late."""
         deadline = asyncio.get_running_loop().time() + seconds
@@ -100,10 +115,9 @@ class Database:
                 left = deadline - asyncio.get_running_loop().time()
                 if found is not None or left <= 0:
                     return found
-                try:
-                    await asyncio.wait_for(changed.wait(), min(poll_s, left))
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(poll_s, left)):
+                        await changed.wait()
 
     async def close(self) -> None:
         """Give every connection back."""
@@ -211,7 +225,9 @@ class Changes:
                 log.warning("news not sent, listeners poll", error=str(error))
                 return
 
-    def _heard(self, _connection: Any, _pid: int, channel: str, payload: object) -> None:
+    def _heard(self, connection: Any, pid: int, channel: str, payload: object) -> None:
+        if pid == connection.get_server_pid():
+            return  # Our own news: everyone here was told before it was sent.
         if channel == "outbox":
             self.relay_wakeup.set()
         else:

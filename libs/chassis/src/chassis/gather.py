@@ -1,8 +1,15 @@
-"""Gather what arrives together: single requests become one plural use case, one transaction."""
+"""Gather what arrives together: single requests become one plural use case, one transaction.
+
+Questions likewise: those who wait for the same news ask at the same moment.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -33,16 +40,19 @@ class Gatherer(Generic[C, R]):
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, done))
         if len(self._running) < self._writers:
-            task = asyncio.create_task(self._write())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running.add(asyncio.create_task(self._write()))
         return await done
 
     async def _write(self) -> None:
-        while self._waiting:
-            group = self._waiting[: self._group_max]
-            self._waiting = self._waiting[self._group_max :]
-            await self._decide([entry for entry in group if not entry[1].done()])
+        try:
+            while self._waiting:
+                group = self._waiting[: self._group_max]
+                self._waiting = self._waiting[self._group_max :]
+                await self._decide([entry for entry in group if not entry[1].done()])
+        finally:
+            # Here, not when the task is done: whoever was just answered may come again before that,
+            # and would wait for a writer that does not look any more.
+            self._running.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _decide(self, group: Sequence[tuple[C, asyncio.Future[R]]]) -> None:
         if not group:
@@ -59,6 +69,22 @@ class Gatherer(Generic[C, R]):
             return
         for (_, done), result in zip(group, results, strict=True):
             _answer(done, result)
+
+
+def ask_together(
+    db: Database, question: Callable[[AsyncConnection, Sequence[C]], Awaitable[Sequence[R]]]
+) -> Gatherer[C, R]:
+    """Questions that arrive while one is asked are the next one, together.
+
+    Each is answered by what was committed when it was put, or later. `question` gives one answer
+    for each, in order.
+    """
+
+    async def ask(asked: Sequence[C]) -> Sequence[R]:
+        async with db.reading() as tx:
+            return await question(tx, asked)
+
+    return Gatherer(ask, writers=1)
 
 
 def _answer(done: "asyncio.Future[R]", result: R | Exception) -> None:

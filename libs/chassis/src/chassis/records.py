@@ -1,6 +1,6 @@
 """A record as it came from Kafka, and as the message it is."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -8,8 +8,8 @@ from uuid import UUID
 
 from contracts.message import Message, Tombstone
 from pydantic import ValidationError
-from pydantic_core import from_json
 
+NO_JSON = "json_invalid"  # What pydantic calls it.
 M = TypeVar("M", bound=Message, covariant=True)
 
 
@@ -57,17 +57,12 @@ class Invalid(Exception):
     """The record is ours, but its type is not declared here or its body breaks the contract."""
 
 
-def open_envelope(record: Record, ignored: Container[str] = ()) -> Envelope:
-    """Read the headers; Undecodable when they are missing or the body is not JSON.
-
-    The bodies of ignored types are nobody's business here.
-    """
+def open_envelope(record: Record) -> Envelope:
+    """Read the headers; Undecodable when they are missing. The body is read by who handles it."""
     try:
         event_id = UUID(record.headers["ce_id"])
         version = int(record.headers.get("version", "0"))
         type = record.headers["ce_type"]
-        if record.payload is not None and type not in ignored:
-            from_json(record.payload)
     except (KeyError, ValueError) as error:
         raise Undecodable(f"{type_of(error)}: {error}") from error
     return Envelope(record, event_id, type, version)
@@ -79,7 +74,10 @@ def type_of(error: Exception) -> str:
 
 
 def read(envelope: Envelope, classes: Mapping[str, type[Message]]) -> Received[Message]:
-    """The message; Invalid when its type is not among the classes or its body does not fit."""
+    """The message; Invalid when its type is not among the classes or its body does not fit.
+
+    Undecodable when its body is not even JSON.
+    """
     message_class = classes.get(envelope.type)
     if message_class is None:
         raise Invalid(f"{envelope.type} is not declared by this subscriber")
@@ -90,6 +88,9 @@ def read(envelope: Envelope, classes: Mapping[str, type[Message]]) -> Received[M
         else:
             message = message_class.model_validate_json(envelope.record.payload or b"")
     except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        if first["type"] == NO_JSON:
+            raise Undecodable(f"{envelope.type}: {first['msg']}") from None
         # Where and why, never the values: they may be a customer's.
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()]
         raise Invalid(f"{envelope.type} has an invalid body ({', '.join(faults)})") from None

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from chassis.gather import Gatherer
-from chassis.http.idempotency import Kept
 from chassis.runtime import Runtime
 from chassis.service import Service
 
@@ -18,7 +16,7 @@ from orders.customers import http as customers_http
 from orders.order_settings import http as settings_http
 from orders.orders import handlers, lists_http, refusals, subscribers
 from orders.orders import http as orders_http
-from orders.orders.handlers import Answer, Placed, PlaceOrder
+from orders.orders.handlers import Answer, PlaceOrder
 from orders.settings import Settings
 from orders.stores import subscribers as stores_subscribers
 
@@ -27,15 +25,15 @@ LOOK_EVERY_S = 5.0
 
 
 @asynccontextmanager
-async def start(runtime: Runtime) -> AsyncIterator[Gatherer[PlaceOrder, Placed | Kept]]:
-    """Requests that arrive together are placed together."""
+async def start(runtime: Runtime) -> AsyncIterator[orders_http.Parts]:
+    """Requests that arrive together are answered together."""
     settings = runtime.settings
     assert isinstance(settings, Settings)
 
     async def use_case(commands: Sequence[PlaceOrder]) -> Sequence[Answer]:
         return await handlers.place_orders(runtime.db, commands, settings.currency)
 
-    yield Gatherer(use_case)
+    yield orders_http.parts_on(runtime.db, use_case)
 
 
 async def repeat_commands(runtime: Runtime) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from chassis.database import Database
-from chassis.gather import Gatherer
+from chassis.gather import Gatherer, ask_together
 from chassis.http import pages
 from chassis.http.auth import Principal, allow
 from chassis.http.fields import Body, Figure, Quantity, Text
@@ -29,6 +29,7 @@ from contracts.identity import Right
 from fastapi import APIRouter, Response
 from fastapi_problem.error import Problem
 from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shipping import domain, handlers, store
 from shipping.domain import Kind, Shipment, State, Wanted
@@ -65,6 +66,7 @@ class Parts:
     drafts: Gatherer[DraftShipment, Shipment]
     posts: Gatherer[PostShipment, Shipment]
     draft_all: Callable[[Sequence[DraftShipment]], Awaitable[Sequence[Answer]]]
+    shipments: Gatherer[UUID, Shipment | None]
 
 
 def parts_on(db: Database) -> Parts:
@@ -76,7 +78,11 @@ def parts_on(db: Database) -> Parts:
     async def post_all(commands: Sequence[PostShipment]) -> Sequence[Answer]:
         return await run_once_each(db, lambda tx: handlers.post_shipments(tx, commands))
 
-    return Parts(Gatherer(draft_all), Gatherer(post_all), draft_all)
+    async def find_all(tx: AsyncConnection, ids: Sequence[UUID]) -> list[Shipment | None]:
+        found = await store.find_shipments(tx, ids)
+        return [found.get(id) for id in ids]
+
+    return Parts(Gatherer(draft_all), Gatherer(post_all), draft_all, ask_together(db, find_all))
 
 
 class LineBody(Body):
@@ -218,7 +224,7 @@ async def draft_shipments(
     decided = iter(await patiently(here.db, parts.draft_all, commands, wait) if commands else ())
     answers = [next(decided) if isinstance(found, DraftShipment) else found for found in tried]
     posting = [one for one in answers if isinstance(one, Shipment) and one.state == "posting"]
-    after = {one.id: one for one in await settled(here.db, posting, wait)}
+    after = {one.id: one for one in await settled(here.db, parts.shipments, posting, wait)}
     return BatchShown(
         items=[
             _member_shown(
@@ -246,7 +252,7 @@ async def post_shipment(
         _check_override(who)
     command = PostShipment(key.of(who), id, override, who.name, who.store_ids, datetime.now(UTC))
     [made] = await patiently(here.db, alone(parts.posts), [command], wait)
-    [after] = await settled(here.db, [_or_raise(made)], wait)
+    [after] = await settled(here.db, parts.shipments, [_or_raise(made)], wait)
     response.status_code = 200 if after.settled else PENDING
     return show(after)
 

@@ -1,5 +1,6 @@
 """Waiting for news: of orders that a request is early for, and of what posting brings."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 from uuid import UUID
@@ -9,7 +10,7 @@ from chassis.gather import Gatherer
 from chassis.http.waiting import KNOWN_DEFAULT_S, refusal_of, wait_until, worth_waiting
 from fastapi_problem.error import Problem
 
-from shipping import domain, store
+from shipping import domain
 from shipping.domain import Shipment
 from shipping.handlers import Answer, DraftShipment, PostShipment
 
@@ -66,18 +67,21 @@ def _awaited(answer: Answer) -> UUID:
 
 
 async def settled(
-    db: Database, shipments: Sequence[Shipment], wait: float | None
+    db: Database,
+    questions: Gatherer[UUID, Shipment | None],
+    shipments: Sequence[Shipment],
+    wait: float | None,
 ) -> Sequence[Shipment]:
     """The shipments as they are once all are settled, or when the wait is over."""
     if not wait or all(one.settled or one.state == "draft" for one in shipments):
         return shipments
-    ids = [one.id for one in shipments]
     newest = {one.id: one for one in shipments}
 
     async def probe() -> bool | None:
-        async with db.reading() as tx:
-            newest.update(await store.find_shipments(tx, ids))
-        return True if all(newest[id].settled for id in ids) else None
+        waiting = [one.id for one in newest.values() if not one.settled]
+        found = await asyncio.gather(*map(questions.do, waiting))
+        newest.update({one.id: one for one in found if one is not None})
+        return True if all(one.settled for one in newest.values()) else None
 
     await wait_until(db, {str(one.order_id) for one in shipments}, probe, wait)
-    return [newest[id] for id in ids]
+    return [newest[one.id] for one in shipments]

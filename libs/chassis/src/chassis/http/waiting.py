@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header
 
-from chassis.database import Database
+from chassis.database import POLL_S, Database
 from chassis.http.problems import NotKnownYet
 from chassis.ids import is_young
 
@@ -39,7 +39,7 @@ async def wait_until(
     keys: Iterable[str],
     probe: Callable[[], Awaitable[T | None]],
     seconds: float,
-    poll_s: float = 1.0,
+    poll_s: float = POLL_S,
 ) -> T | None:
     """Ask `probe` until it answers something, as `Database.wait_until`.
 

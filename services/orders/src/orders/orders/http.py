@@ -1,11 +1,14 @@
 """Taking and changing orders over HTTP."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from chassis.gather import Gatherer
+from chassis.database import Database
+from chassis.gather import Gatherer, ask_together
 from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version
 from chassis.http.idempotency import Call, Kept, Key, Keyed, KeyedIfSent, done_before
@@ -21,14 +24,49 @@ from orders.orders import actions, handlers, journal, store
 from orders.orders.answers import OrderShown, show, show_new
 from orders.orders.bodies import LineChangeBody, OrderBody, ReasonBody
 from orders.orders.domain import Happening, Order
-from orders.orders.handlers import Placed, PlaceOrder
+from orders.orders.handlers import Answer, Placed, PlaceOrder
 from orders.orders.refusals import UnknownReference
 
 router = APIRouter(tags=["orders"])
 NOT_FOUND = "The order was not found: check the id and that it is in your stores."
 Taker = Annotated[Principal, allow(Right.ORDERS_TAKE)]
 Manager = Annotated[Principal, allow(Right.ORDERS_MANAGE)]
-OrderGatherer = Gatherer[PlaceOrder, Placed | Kept]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Where requests that arrive together meet: orders to place, and questions about orders."""
+
+    place: Gatherer[PlaceOrder, Placed | Kept]
+    are_decided: Gatherer[Collection[UUID], bool]
+    shown: Gatherer[UUID, OrderShown | None]
+
+
+def parts_on(
+    db: Database, place: Callable[[Sequence[PlaceOrder]], Awaitable[Sequence[Answer]]]
+) -> Parts:
+    """The use case, and the questions to this database."""
+    return Parts(Gatherer(place), ask_together(db, _are_decided), ask_together(db, _shown))
+
+
+async def _are_decided(tx: AsyncConnection, asked: Sequence[Collection[UUID]]) -> list[bool]:
+    """For each group of orders, whether inventory answered the newest command of all of them."""
+    undecided = await store.undecided(tx, {id for ids in asked for id in ids})
+    return [undecided.isdisjoint(ids) for ids in asked]
+
+
+async def _shown(tx: AsyncConnection, ids: Sequence[UUID]) -> list[OrderShown | None]:
+    """The orders with their histories; None for those that there are not."""
+    found = await store.load(tx, ids)
+    cards = {order.customer_id for order in found.values() if order.customer_id}
+    names = await journal.card_names(tx, list(cards))
+    histories = await store.histories(tx, found.keys())
+    now = datetime.now(UTC)
+    shown = {
+        id: show(o, names.get(o.customer_id) if o.customer_id else None, histories[id], now)
+        for id, o in found.items()
+    }
+    return [shown.get(id) for id in ids]
 
 
 def answer(shown: OrderShown, status: int = 200) -> Response:
@@ -48,23 +86,10 @@ def command_of(body: OrderBody, who: Principal, key: str) -> PlaceOrder:
     return PlaceOrder(wish, Call(who.name, key, what))
 
 
-async def read_all(here: Runtime, ids: Sequence[UUID]) -> dict[UUID, OrderShown]:
-    """The orders with their histories."""
-    async with here.db.reading() as tx:
-        found = await store.load(tx, ids)
-        cards = {order.customer_id for order in found.values() if order.customer_id}
-        names = await journal.card_names(tx, list(cards))
-        histories = await store.histories(tx, found.keys())
-    now = datetime.now(UTC)
-    return {
-        id: show(o, names.get(o.customer_id) if o.customer_id else None, histories[id], now)
-        for id, o in found.items()
-    }
-
-
 async def read(here: Runtime, id: UUID, who: Principal | None = None) -> OrderShown:
-    """One of them; 404 when it is unknown or outside the caller's stores."""
-    shown = (await read_all(here, [id])).get(id)
+    """An order with its history; 404 when it is unknown or outside the caller's stores."""
+    parts: Parts = here.parts
+    shown = await parts.shown.do(id)
     if shown is None:
         raise NotFound(NOT_FOUND)
     if who is not None:
@@ -75,9 +100,10 @@ async def read(here: Runtime, id: UUID, who: Principal | None = None) -> OrderSh
 async def until_decided(here: Runtime, ids: Sequence[UUID], wait: float | None) -> None:
     """Wait until inventory answered the newest command of all these orders, or time is up."""
 
+    parts: Parts = here.parts
+
     async def probe() -> bool | None:
-        async with here.db.reading() as tx:
-            return await store.all_decided(tx, ids) or None
+        return await parts.are_decided.do(ids) or None
 
     if wait and ids:
         await wait_until(here.db, [str(id) for id in ids], probe, wait)
@@ -89,14 +115,13 @@ async def show_outcomes(
     """What to show for placed orders: as they were made, or as they are after the wait."""
     ids = [o.order.id if isinstance(o, Placed) else UUID(o.subject) for o in outcomes]
     await until_decided(here, ids, wait)
-    changed = [id for id, o in zip(ids, outcomes, strict=True) if wait or isinstance(o, Kept)]
-    read = await read_all(here, changed) if changed else {}
-    return [
-        show_new(o.order, o.card_name, o.happening)
-        if isinstance(o, Placed) and id not in read
-        else read[id]
-        for id, o in zip(ids, outcomes, strict=True)
-    ]
+
+    async def shown(id: UUID, outcome: Placed | Kept) -> OrderShown:
+        if wait or isinstance(outcome, Kept):
+            return await read(here, id)
+        return show_new(outcome.order, outcome.card_name, outcome.happening)
+
+    return await asyncio.gather(*map(shown, ids, outcomes))
 
 
 @router.post("/orders", status_code=201, response_model=OrderShown)
@@ -104,10 +129,10 @@ async def place_order(body: OrderBody, who: Taker, here: Here, key: Keyed, wait:
     """Take an order. With `Prefer: wait` the answer comes when its goods are held or awaited."""
     who.require_store(body.store_id, "The store")
     command = command_of(body, who, key.key)
-    gatherer: OrderGatherer = here.parts
+    parts: Parts = here.parts
 
     async def attempt() -> Placed | Kept:
-        return await gatherer.do(command)
+        return await parts.place.do(command)
 
     outcome = await once_known(here.db, attempt, UnknownReference, wait)
     [shown] = await show_outcomes(here, [outcome], wait)

@@ -326,11 +326,13 @@ async def asked_again(tx: AsyncConnection, ids: Collection[UUID], now: datetime)
     await tx.execute(sa.update(orders).where(orders.c.id.in_(ids)).values(hold_asked_at=now))
 
 
-async def all_decided(tx: AsyncConnection, ids: Collection[UUID]) -> bool:
-    """Whether inventory answered the newest command of each of the orders."""
-    o = orders.c
-    question = sa.select(o.id).where(o.id.in_(ids), o.decided_revision < o.revision).limit(1)
-    return (await tx.execute(question)).first() is None
+UNDECIDED = sa.text("""
+SELECT id FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) AND decided_revision < revision""")
+
+
+async def undecided(tx: AsyncConnection, ids: Collection[UUID]) -> set[UUID]:
+    """Those of the orders whose newest command inventory did not answer yet."""
+    return set((await tx.execute(UNDECIDED, {"ids": list(ids)})).scalars())
 
 
 def new_order_binds(new: Sequence[Order]) -> dict[str, list[Any]]:
