@@ -93,7 +93,6 @@ def bring_database_back(instance: Instance, folder: Path, name: str) -> None:
     _run(instance, "pg_restore", "--exit-on-error", str(dump), database=name)
     # Statements are planned by what the tables hold, and a dump does not say how much that is.
     _run(instance, "vacuumdb", "--analyze-only", "--quiet", database=name)
-    postgres.make_roles(instance)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local import agent, backup, places, steps
+from local import agent, backup, places, postgres, steps
 from local.instance import Instance, write_private
 from local.refusals import CannotStart
 from local.supervision import Supervisor
@@ -74,6 +74,7 @@ def bring_one_back(instance: Instance, folder: Path, service: str, say: Say) -> 
     say("Setting it back in the topics")
     asyncio.run(places.set_back(instance.kafka, service, read))
     backup.bring_database_back(instance, folder, service)
+    postgres.make_roles(instance)
     said = asyncio.run(places.since(instance.kafka, places.said_by(service, manifest["ends"])))
     return Lost(asyncio.run(places.since(instance.kafka, read)), said)
 

@@ -6,7 +6,7 @@ door itself are one each: they are not restarted.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import httpx
 from aiokafka.admin import AIOKafkaAdminClient
@@ -74,50 +74,41 @@ def failures(answers: list[Answer]) -> list[Answer]:
 
 async def _back(instance: Instance, process: Process) -> None:
     """Wait until the process does its work again."""
-    port = instance.ports.of_process(process)[0] if process.kind != AGENT else 0
-    probe: Callable[[], Awaitable[bool]]
-    if process.kind in BY_NAME:
-        # Web is ready when all are: alone it need only live.
-        path = "/healthz" if process.kind == "web" else "/readyz"
-        probe = _answering(f"http://{LOOPBACK}:{port}{path}")
-    elif process.kind == GATEWAY:
-        probe = _answering(f"http://{LOOPBACK}:{port}/ping")
-    elif process.kind == MAIL:
-        probe = _answering(f"http://{LOOPBACK}:{instance.ports.mail_list}/mails")
-    elif process.kind == KAFKA:
-        probe = _every_copy(instance)
-    else:
-        return  # The agent calls out; its hub notices by itself.
+    if process.kind == AGENT:
+        return  # It calls out; its hub notices by itself.
     deadline = time.monotonic() + BACK_SECONDS
-    while not await probe():
-        if time.monotonic() > deadline:
-            raise NotReadyInTime(process.name, BACK_SECONDS, str(instance.log_of(process.name)))
-        await asyncio.sleep(0.2)
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        while not (
+            await _has_every_copy(instance)
+            if process.kind == KAFKA
+            else await steps.is_ready(client, _place(instance, process))
+        ):
+            if time.monotonic() > deadline:
+                raise NotReadyInTime(process.name, BACK_SECONDS, str(instance.log_of(process.name)))
+            await asyncio.sleep(0.2)
 
 
-def _answering(url: str) -> Callable[[], Awaitable[bool]]:
-    async def ask() -> bool:
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
-            return await steps.is_ready(client, url)
+def _place(instance: Instance, process: Process) -> str:
+    """Where a process answers 200 when it works."""
+    # Web is ready when all are: alone it need only live.
+    paths = {"web": "/healthz", GATEWAY: "/ping", MAIL: "/mails"}
+    first, *_ = instance.ports.of_process(process)
+    port = instance.ports.mail_list if process.kind == MAIL else first
+    return f"http://{LOOPBACK}:{port}{paths.get(process.kind, '/readyz')}"
 
-    return ask
 
-
-def _every_copy(instance: Instance) -> Callable[[], Awaitable[bool]]:
-    async def ask() -> bool:
-        """Whether every broker is there and every partition has all its copies in sync."""
-        try:
-            if not await steps.kafka_answers(instance.kafka):
-                return False
-            admin = AIOKafkaAdminClient(bootstrap_servers=instance.kafka)
-            await admin.start()
-            try:
-                topics = await admin.describe_topics()
-            finally:
-                await admin.close()
-        except (OSError, KafkaError):
+async def _has_every_copy(instance: Instance) -> bool:
+    """Whether every broker is there and every partition has all its copies in sync."""
+    try:
+        if not await steps.kafka_answers(instance.kafka):
             return False
-        partitions = [partition for topic in topics for partition in topic["partitions"]]
-        return all(len(p["isr"]) == len(p["replicas"]) for p in partitions)
-
-    return ask
+        admin = AIOKafkaAdminClient(bootstrap_servers=instance.kafka)
+        await admin.start()
+        try:
+            topics = await admin.describe_topics()
+        finally:
+            await admin.close()
+    except (OSError, KafkaError):
+        return False
+    partitions = [partition for topic in topics for partition in topic["partitions"]]
+    return all(len(p["isr"]) == len(p["replicas"]) for p in partitions)
