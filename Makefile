@@ -31,7 +31,7 @@ backup: $(INSTALLED) ## Put aside everything that is stored: TO=folder.
 restore: $(INSTALLED) ## Bring back what `backup` put aside: FROM=folder; ONLY=billing for one database.
 	$(PY) -m local restore --from "$(FROM)" $(if $(ONLY),--only $(ONLY))
 
-rehearse: $(INSTALLED) ## Restart everything one by one under load, after `make up REPLICAS=2 BROKERS=3`.
+rehearse: $(INSTALLED) ## Restart everything under load, one of each kind at a time, after `make up REPLICAS=2 BROKERS=3`.
 	$(PY) -m local rehearse
 
 status: $(INSTALLED) ## Show every process, its ports and its memory.

@@ -153,6 +153,26 @@ async def test_only_one_relay_leads(db: Database, topic: str) -> None:
     assert len(await everything_on(topic)) == ROWS
 
 
+STANDING_BY = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'pinger-two-relay'
+  AND query LIKE '%advisory%' AND state = 'idle' AND backend_xmin IS NULL"""
+
+
+async def test_a_relay_that_stands_by_is_in_nobodys_way(db: Database) -> None:
+    """It waits outside of statements: for days, one would keep dead rows from being cleared."""
+    leads = await asyncpg.connect(db.dsn)
+    await leads.execute("SELECT pg_advisory_lock(hashtext('outbox'))")
+    two = asyncio.create_task(relay.run_relay(db, kafka_address(), "pinger-two"))
+
+    async def stands_by() -> bool:
+        return bool(await leads.fetchval(STANDING_BY))
+
+    await until(stands_by, "the second relay to wait")
+    two.cancel()
+    await leads.close()
+
+
 async def test_a_row_committed_late_is_not_lost(db: Database, topic: str) -> None:
     """Positions commit out of order: a lower one that commits later still leaves."""
     late = await asyncpg.connect(db.dsn)

@@ -42,15 +42,19 @@ def enrol(instance: Instance, gateway_url: str) -> None:
     write_private(config_file(instance), config_text(instance, code))
 
 
-def config_text(instance: Instance, code: str) -> str:
-    """The agent's settings in TOML."""
+def settle(instance: Instance) -> None:
+    """Write the settings of an enrolled agent anew: brought back, it may have moved."""
+    if config_file(instance).exists():
+        write_private(config_file(instance), config_text(instance))
+
+
+def config_text(instance: Instance, code: str | None = None) -> str:
+    """The agent's settings in TOML; the one-time code is for its first start alone."""
     folder = instance.folder("agent")
     papers = instance.folder("agent", "papers")
     link = f"ws://{LOOPBACK}:{instance.ports.gateway}{API}/agents/link"
-    lines = {
-        "url": link,
-        "enrolment_code": code,
-        "journal": str(folder / "journal.sqlite"),
-    }
+    lines = {"url": link, "journal": str(folder / "journal.sqlite")}
+    if code is not None:
+        lines["enrolment_code"] = code
     head = "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())
     return f'{head}\n[printer]\nkind = "virtual"\nfolder = {json.dumps(str(papers))}\n'

@@ -21,7 +21,7 @@ from local.backup import read_manifest
 from local.checks import alone, check_disk, check_ports
 from local.instance import Instance
 from local.refusals import CannotStart
-from local.steady_load import figures
+from local.steady_load import Left, figures
 from local.supervision import Supervisor, clear_left_behind, resident_mib
 from local.topology import (
     BROKERS,
@@ -196,23 +196,26 @@ def status() -> None:
 
 @app.command()
 def rehearse(
-    rate: Annotated[float, typer.Option(min=0.1, help="Orders a second meanwhile.")] = 5.0,
+    rate: Annotated[float, typer.Option(min=0.1, help="Requests a second meanwhile.")] = 5.0,
 ) -> None:
-    """Restart everything one by one under load; fails when a request fails or an order is lost."""
+    """Restart all under load, one of a kind at a time; fails when a request or an order is lost."""
     instance = instances.from_environment()
     with alone(instance):
         load = asyncio.run(rehearsal.rehearse(instance, rate, console.print))
-        missing, undecided = load.look_again()
-    table = Table("orders", "count")
+        left = load.look_again()
+    table = Table("requests", "count")
     for name, value in figures(load.answers):
         table.add_row(name, value)
-    table.add_row("lost", str(len(missing)))
-    table.add_row("undecided", str(len(undecided)))
+    table.add_row("orders lost", str(len(left.missing)))
+    table.add_row("orders undecided", str(len(left.undecided)))
+    table.add_row("records parked", str(sum(left.parked.values())))
     Console().print(table)
     failed = rehearsal.failures(load.answers)
     for one in failed[:10]:
-        console.print(f"{one.outcome} after {one.seconds:.1f} s, during: {one.meanwhile}")
-    if failed or missing or undecided:
+        console.print(
+            f"{one.path}: {one.outcome} after {one.seconds:.1f} s, during: {one.meanwhile}"
+        )
+    if failed or left != Left([], [], {}):
         raise typer.Exit(1)
 
 

@@ -91,7 +91,8 @@ def bring_database_back(instance: Instance, folder: Path, name: str) -> None:
         server.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(own, owner))
     dump = folder / "databases" / f"{name}.dump"
     _run(instance, "pg_restore", "--exit-on-error", str(dump), database=name)
-    postgres.make_roles(instance)
+    # Statements are planned by what the tables hold, and a dump does not say how much that is.
+    _run(instance, "vacuumdb", "--analyze-only", "--quiet", database=name)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

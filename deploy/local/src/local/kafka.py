@@ -110,6 +110,8 @@ def command(instance: Instance, broker: Process) -> list[str]:
     return [
         str(java()),
         "-XX:+UseSerialGC",
+        # Several on one machine: their second compilers would take the processor from the services.
+        *(["-XX:TieredStopAtLevel=1"] if broker.number else []),
         f"-Xms{64 if broker.number else 128}m",
         f"-Xmx{HEAP_OF_SEVERAL_MIB if broker.number else HEAP_MIB}m",
         "-XX:+ExitOnOutOfMemoryError",

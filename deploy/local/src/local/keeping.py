@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local import backup, places, steps
+from local import agent, backup, places, postgres, steps
 from local.instance import Instance, write_private
 from local.refusals import CannotStart
 from local.supervision import Supervisor
@@ -46,6 +46,7 @@ def bring_back(instance: Instance, folder: Path, say: Say) -> None:
     """Bring everything back into an instance that has nothing stored and does not run."""
     backup.read_manifest(folder)
     backup.bring_files_back(instance, folder)
+    agent.settle(instance)
     say("Bringing the databases back")
     asyncio.run(steps.bring_up(instance, [POSTGRES], say))
     for name in backup.databases():
@@ -73,6 +74,7 @@ def bring_one_back(instance: Instance, folder: Path, service: str, say: Say) -> 
     say("Setting it back in the topics")
     asyncio.run(places.set_back(instance.kafka, service, read))
     backup.bring_database_back(instance, folder, service)
+    postgres.make_roles(instance)
     said = asyncio.run(places.since(instance.kafka, places.said_by(service, manifest["ends"])))
     return Lost(asyncio.run(places.since(instance.kafka, read)), said)
 

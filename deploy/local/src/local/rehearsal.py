@@ -1,12 +1,12 @@
 """A rolling restart of everything that there is more than one of, under a load that must not fail.
 
-One process after the other is told to stop, comes back, and is waited for. The database, the mail
-catcher's list and the door itself are one each: they are not restarted.
+One of each kind is told to stop, comes back, and is waited for; then the next. The database and the
+door itself are one each: they are not restarted.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import httpx
 from aiokafka.admin import AIOKafkaAdminClient
@@ -23,39 +23,43 @@ BACK_SECONDS = 180.0
 Say = Callable[[str], None]
 
 
-def restarted(instance: Instance, running: set[str]) -> list[Process]:
-    """What is restarted, in this order: of the running ones, those that others stand in for."""
-    kinds = [*BY_NAME, AGENT, MAIL, KAFKA, GATEWAY]
+def turns(instance: Instance, running: set[str]) -> list[list[Process]]:
+    """What is restarted, turn after turn, of those that others stand in for; never two of a kind.
+
+    The first of every service side by side, the first broker, the first gateway; then the second.
+    """
+    together = ([*BY_NAME, AGENT, MAIL], [KAFKA], [GATEWAY])
     alone = {MAIL, AGENT}  # Those who use them wait and try again.
-    return [
-        process
-        for kind in kinds
-        for process in instance.scale.of(kind)
-        if process.name in running and (process.number or kind in alone)
-    ]
+    found = []
+    for number in range(1, max(instance.scale.replicas, instance.scale.brokers) + 1):
+        for kinds in together:
+            processes = [p for kind in kinds for p in instance.scale.of(kind) if p.name in running]
+            found.append([p for p in processes if (1 if p.kind in alone else p.number) == number])
+    return [turn for turn in found if turn]
 
 
 async def rehearse(instance: Instance, rate: float, say: Say) -> SteadyLoad:
-    """Restart all of it once, while orders come in; the load tells what became of them."""
+    """Restart all of it once, with so many requests a second; the load tells how they went."""
     supervisor = Supervisor(instance)
-    processes = restarted(instance, supervisor.running() if supervisor.is_running() else set())
-    if not any(process.kind in BY_NAME for process in processes):
+    planned = turns(instance, supervisor.running() if supervisor.is_running() else set())
+    if not any(process.kind in BY_NAME for turn in planned for process in turn):
         raise CannotStart("Nothing runs twice here: start with `make up REPLICAS=2 BROKERS=3`.")
     load = SteadyLoad(steps.address(instance), rate)
     await asyncio.to_thread(load.prepare)
     stopped = asyncio.Event()
     sending = asyncio.create_task(load.run(stopped))
     try:
-        for process in processes:
-            load.meanwhile = f"restart of {process.name}"
+        for turn in planned:
+            names = [process.name for process in turn]
+            load.meanwhile = f"restart of {', '.join(names)}"
             began = time.monotonic()
-            await asyncio.to_thread(supervisor.stop, [process.name])
-            await asyncio.to_thread(supervisor.start, [process.name])
-            await _back(instance, process)
-            failed = failures(load.answers)
-            took = time.monotonic() - began
-            say(f"{process.name}: back after {took:.0f} s; {len(load.answers)} answers, "
-                f"{len(failed)} failed")  # fmt: skip
+            await asyncio.to_thread(supervisor.stop, names)
+            await asyncio.to_thread(supervisor.start, names)
+            await asyncio.gather(*(_back(instance, process) for process in turn))
+            took, failed = time.monotonic() - began, len(failures(load.answers))
+            say(f"{', '.join(names)}: back after {took:.0f} s; "
+                f"{len(load.answers)} answers, {failed} failed")  # fmt: skip
+            await asyncio.sleep(DRAIN_S)  # What the health checks may take to see it.
     finally:
         load.meanwhile = "the end"
         stopped.set()
@@ -65,57 +69,46 @@ async def rehearse(instance: Instance, rate: float, say: Say) -> SteadyLoad:
 
 def failures(answers: list[Answer]) -> list[Answer]:
     """The requests that were not answered as they must be."""
-    return [one for one in answers if one.order_id is None]
+    return [one for one in answers if not one.is_good]
 
 
 async def _back(instance: Instance, process: Process) -> None:
-    """Wait until the process does its work again, and until those who ask it know that."""
-    port = instance.ports.of_process(process)[0] if process.kind != AGENT else 0
-    probe: Callable[[], Awaitable[bool]]
-    if process.kind in BY_NAME:
-        # Web is ready when all are: alone it need only live.
-        path = "/healthz" if process.kind == "web" else "/readyz"
-        probe = _answering(f"http://{LOOPBACK}:{port}{path}")
-    elif process.kind == GATEWAY:
-        probe = _answering(f"http://{LOOPBACK}:{port}/ping")
-    elif process.kind == MAIL:
-        probe = _answering(f"http://{LOOPBACK}:{instance.ports.mail_list}/mails")
-    elif process.kind == KAFKA:
-        probe = _every_copy(instance)
-    else:
-        return  # The agent calls out; its hub notices by itself.
+    """Wait until the process does its work again."""
+    if process.kind == AGENT:
+        return  # It calls out; its hub notices by itself.
     deadline = time.monotonic() + BACK_SECONDS
-    while not await probe():
-        if time.monotonic() > deadline:
-            raise NotReadyInTime(process.name, BACK_SECONDS, str(instance.log_of(process.name)))
-        await asyncio.sleep(0.2)
-    if process.kind in BY_NAME or process.kind == GATEWAY:
-        await asyncio.sleep(DRAIN_S)  # What the gateway's health check may take to see it.
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        while not (
+            await _has_every_copy(instance)
+            if process.kind == KAFKA
+            else await steps.is_ready(client, _place(instance, process))
+        ):
+            if time.monotonic() > deadline:
+                raise NotReadyInTime(process.name, BACK_SECONDS, str(instance.log_of(process.name)))
+            await asyncio.sleep(0.2)
 
 
-def _answering(url: str) -> Callable[[], Awaitable[bool]]:
-    async def ask() -> bool:
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
-            return await steps.is_ready(client, url)
+def _place(instance: Instance, process: Process) -> str:
+    """Where a process answers 200 when it works."""
+    # Web is ready when all are: alone it need only live.
+    paths = {"web": "/healthz", GATEWAY: "/ping", MAIL: "/mails"}
+    first, *_ = instance.ports.of_process(process)
+    port = instance.ports.mail_list if process.kind == MAIL else first
+    return f"http://{LOOPBACK}:{port}{paths.get(process.kind, '/readyz')}"
 
-    return ask
 
-
-def _every_copy(instance: Instance) -> Callable[[], Awaitable[bool]]:
-    async def ask() -> bool:
-        """Whether every broker is there and every partition has all its copies in sync."""
-        try:
-            if not await steps.kafka_answers(instance.kafka):
-                return False
-            admin = AIOKafkaAdminClient(bootstrap_servers=instance.kafka)
-            await admin.start()
-            try:
-                topics = await admin.describe_topics()
-            finally:
-                await admin.close()
-        except (OSError, KafkaError):
+async def _has_every_copy(instance: Instance) -> bool:
+    """Whether every broker is there and every partition has all its copies in sync."""
+    try:
+        if not await steps.kafka_answers(instance.kafka):
             return False
-        partitions = [partition for topic in topics for partition in topic["partitions"]]
-        return all(len(p["isr"]) == len(p["replicas"]) for p in partitions)
-
-    return ask
+        admin = AIOKafkaAdminClient(bootstrap_servers=instance.kafka)
+        await admin.start()
+        try:
+            topics = await admin.describe_topics()
+        finally:
+            await admin.close()
+    except (OSError, KafkaError):
+        return False
+    partitions = [partition for topic in topics for partition in topic["partitions"]]
+    return all(len(p["isr"]) == len(p["replicas"]) for p in partitions)

@@ -141,7 +141,8 @@ def stories() -> bool:
     """The stories through the gateway, on a whole system that has just been made."""
     browser = find_browser()
     with running(STORIES, fresh=True) as environment:
-        return run([tool("pytest"), "-q", "tests/e2e"], {**environment, **browser})
+        # The drill first: the stories then run in what it has brought back.
+        return run([tool("pytest"), "-q", "tests/drill", "tests/e2e"], {**environment, **browser})
 
 
 def bench_short() -> bool:

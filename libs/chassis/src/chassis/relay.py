@@ -48,8 +48,7 @@ async def _lead(db: Database, kafka: str, service: str) -> None:
         db.dsn, server_settings={"application_name": f"{service}-relay"}
     )
     try:
-        # Held by the session: when this process dies, another becomes leader.
-        await connection.execute("SELECT pg_advisory_lock(hashtext('outbox'))")
+        await _become_leader(connection)
         producer = AIOKafkaProducer(
             bootstrap_servers=kafka,
             acks="all",
@@ -68,6 +67,15 @@ async def _lead(db: Database, kafka: str, service: str) -> None:
             await producer.stop()
     finally:
         connection.terminate()
+
+
+async def _become_leader(connection: "asyncpg.Connection[Any]") -> None:
+    """Wait, however long, for a lock of the session: when its holder dies, another gets it."""
+    while True:
+        # A statement that waits for it would keep the server from clearing dead rows meanwhile.
+        if await connection.fetchval("SELECT pg_try_advisory_lock(hashtext('outbox'))"):
+            return
+        await asyncio.sleep(POLL_S)
 
 
 def partition_of(key: bytes, partitions: Sequence[int], _available: Sequence[int]) -> int:
