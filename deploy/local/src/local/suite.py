@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from local.instance import REPOSITORY, Instance
-from local.postgres import superuser_url
+from local.postgres import superuser_url, trust_the_machine
 from local.supervision import Supervisor
 from local.topology import LOOPBACK, Ports
 
@@ -132,6 +132,7 @@ def parts() -> bool:
     """The tests of every library and service, on a real PostgreSQL and a real Kafka."""
     browser = find_browser()
     with running(PARTS, "--only", "postgres,kafka") as environment:
+        trust_the_machine(PARTS)
         # Two at a time, a file as a whole: most of a test's time is waiting for the servers.
         side_by_side = ("-n", "2", "--dist", "loadfile")
         return run([tool("pytest"), "-q", *side_by_side, *part_tests()], {**environment, **browser})
