@@ -25,7 +25,6 @@ from local.steady_load import figures
 from local.supervision import Supervisor, clear_left_behind, resident_mib
 from local.topology import (
     BROKERS,
-    BY_NAME,
     DEMO_DOMAIN,
     DEMO_LOGINS,
     DEMO_PASSWORD,
@@ -296,8 +295,7 @@ def _chosen(only: str) -> list[str]:
 
 
 def _is_ready(instance: Instance, kinds: list[str]) -> bool:
-    services = [kind for kind in kinds if kind in BY_NAME]
-    return all(map(_answers, steps.readiness(instance, services).values())) and (
+    return all(map(_answers, steps.readiness(instance, kinds).values())) and (
         POSTGRES not in kinds or steps.postgres_answers(instance)
     )
 
