@@ -107,6 +107,7 @@ def running(instance: Instance, *options: str, fresh: bool = False) -> Iterator[
     try:
         if not local(instance, "up", *options, quiet=False):
             raise SystemExit(1)
+        trust_the_machine(instance)
         yield {**os.environ, **environment_of(instance)}
     finally:
         if not was_up:
@@ -132,7 +133,6 @@ def parts() -> bool:
     """The tests of every library and service, on a real PostgreSQL and a real Kafka."""
     browser = find_browser()
     with running(PARTS, "--only", "postgres,kafka") as environment:
-        trust_the_machine(PARTS)
         # Two at a time, a file as a whole, in our order: a long file at the end is waited for.
         side_by_side = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
         return run([tool("pytest"), "-q", *side_by_side, *part_tests()], {**environment, **browser})
