@@ -316,12 +316,20 @@ def _greet(instance: Instance, kinds: list[str], what: str) -> None:
     console.print(f"Sign in as {names}; the password is {DEMO_PASSWORD}.")
 
 
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a class of its own.
+
+    A plain one that meets Python at an `exec`, as there are in imports, sets a mark there: at the
+    end Python kills itself by the signal, whatever was made of the exception.
+    """
+
+
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
     """Being ended from outside is Ctrl-C: what was begun is undone."""
 
     def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+        raise _Interrupted
 
     # Ctrl-C too: the handler of asyncio only cancels a task, and a wait may swallow that.
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
