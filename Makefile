@@ -11,6 +11,8 @@ TEST := HOLDFAST_STATE=.holdfast/test HOLDFAST_PORT=18080
 .PHONY: help up down reset backup restore rehearse status logs demo test e2e test-env bench bench-short capacity profile \
 	faults faults-short lint format install lock schemas settings
 .SILENT:
+# Where Python is told to keep no bytecode, every test process would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 help: ## Say what each verb does.

@@ -8,21 +8,27 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import httpx
+from local.topology import PORTS_APART
 
-SPAN = 20
+SPAN = 3 * PORTS_APART  # As many as the largest instance of a test has.
+_claims: list[socket.socket] = []  # One for each run that was given out, until the process ends.
 
 
-def free_ports(span: int = SPAN) -> int:
-    """The first of a run of ports that nobody listens on, for an instance of a test's own."""
-    for base in range(21_000 + (os.getpid() % 200) * SPAN, 60_000, SPAN):
+def free_ports() -> int:
+    """The first of SPAN ports that nobody listens on and no other test gets, here or beside."""
+    for base in range(21_000, 32_000, SPAN):
+        claim = socket.socket(type=socket.SOCK_DGRAM)  # UDP is in nobody's way.
         with contextlib.ExitStack() as stack:
             try:
-                for port in range(base, base + span):
+                claim.bind(("127.0.0.1", base))
+                for port in range(base, base + SPAN):
                     probe = stack.enter_context(socket.socket())
                     probe.bind(("127.0.0.1", port))
             except OSError:
+                claim.close()
                 continue
-            return base
+        _claims.append(claim)
+        return base
     raise AssertionError("no run of free ports on this machine")
 
 

@@ -22,7 +22,6 @@ from local.topology import (
     API,
     BY_NAME,
     GATEWAY,
-    PORTS_APART,
     SERVICES,
     Ports,
     Process,
@@ -193,7 +192,7 @@ def two_doors(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[str, list[ThreadingHTTPServer], list[subprocess.Popen[bytes]]]]:
     """Two gateways behind one door, before three processes of orders, of which one is away."""
-    ports = Ports(free_ports(3 * PORTS_APART))
+    ports = Ports(free_ports())
     instance = Instance(ports, tmp_path_factory.mktemp("gateways"))
     instance.remember(Scale(replicas=3))
     gateway.prepare(instance)

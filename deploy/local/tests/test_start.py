@@ -21,7 +21,7 @@ from local.instance import REPOSITORY, Instance, write_private
 from local.processes import MARK
 from local.refusals import DiskFull, PortTaken, StartInProgress
 from local.supervision import Supervisor, clear_left_behind, left_behind
-from local.topology import BROKERS, GATEWAY, MAIL, PORTS_APART, REPLICAS_MAX, Ports, Scale
+from local.topology import BROKERS, GATEWAY, MAIL, REPLICAS_MAX, Ports, Scale
 
 from .running import free_ports
 
@@ -30,7 +30,7 @@ class Place:
     """An instance in a folder of the test's own, spoken to as a person would."""
 
     def __init__(self, state: Path) -> None:
-        self.instance = Instance(Ports(free_ports(2 * PORTS_APART)), state)
+        self.instance = Instance(Ports(free_ports()), state)
 
     def environment(self) -> dict[str, str]:
         port = str(self.instance.ports.gateway)

@@ -1,6 +1,5 @@
 """The billing service on a real database, and the facts that others would say."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -12,7 +11,6 @@ from uuid import UUID
 import httpx
 import hypothesis
 import pytest
-import sqlalchemy as sa
 from billing.app import service
 from chassis.database import Database
 from chassis.ids import uuid7
@@ -34,41 +32,10 @@ def template() -> Iterator[str]:
     yield from migrated_template("billing", FOLDER)
 
 
-@pytest.fixture(scope="module")
-def scratch(template: str) -> Iterator[str]:
-    """The URL of one database for all tests of a file: making one takes longer than most tests."""
-    with asyncio.Runner() as runner:
-        making = scratch_database(template)
-        made = runner.run(making.__aenter__())
-        try:
-            yield made.engine.url.render_as_string(hide_password=False)
-        finally:
-            runner.run(making.__aexit__(None, None, None))
-
-
-# Without the triggers: the ledger lets nobody delete, and each test begins with an empty one.
-EMPTY = """
-DO $$
-DECLARE one text;
-BEGIN
-  SET LOCAL session_replication_role = replica;
-  FOR one IN SELECT quote_ident(tablename) FROM pg_tables
-    WHERE schemaname = 'public' AND tablename <> 'alembic_version'
-  LOOP
-    EXECUTE 'DELETE FROM ' || one;
-  END LOOP;
-END $$"""
-
-
 @pytest.fixture
-async def db(scratch: str) -> AsyncIterator[Database]:
-    """The file's database with nothing in it."""
-    db = Database(scratch, "test")
-    try:
-        await db.run(lambda tx: tx.execute(sa.text(EMPTY)))
+async def db(template: str) -> AsyncIterator[Database]:
+    async with scratch_database(template) as db:
         yield db
-    finally:
-        await db.close()
 
 
 @pytest.fixture

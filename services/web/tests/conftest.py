@@ -9,11 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 import uvicorn
 from chassis.http.auth import Verifier
 from fastapi import FastAPI
 from joserfc.jwk import KeySet
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from web.app import create_app
 from web.settings import Settings
 
@@ -154,7 +155,7 @@ def form_key(html: str, action: str) -> str:
     return form.split('name="key" value="', 1)[1].split('"', 1)[0]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def address(app: FastAPI) -> AsyncIterator[str]:
     """Web, listening for a real browser."""
     with socket.socket() as free:
@@ -177,18 +178,23 @@ def chromium() -> str | None:
     return next((path for path in CHROMIUM if path and Path(path).exists()), None)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(chromium: str | None) -> AsyncIterator[Browser]:
+    """One Chromium for a file: starting it takes longer than most tests."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
         yield browser
         await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def open_page(browser: Browser, address: str) -> AsyncIterator[Open]:
-    """Opens a page as somebody; a script's error or a foreign request fails the test."""
+    """Opens a page as somebody; a script's error or a foreign request fails the test.
+
+    Each page has cookies and a store of its own.
+    """
     wrong: list[str] = []
+    contexts: list[BrowserContext] = []
 
     async def open_as(
         who: str | None,
@@ -201,6 +207,7 @@ async def open_page(browser: Browser, address: str) -> AsyncIterator[Open]:
         context = await browser.new_context(
             base_url=address, viewport={"width": width, "height": height}, locale="en"
         )
+        contexts.append(context)
         await context.add_cookies(
             [
                 {"name": "holdfast_language", "value": language, "url": address},
@@ -235,4 +242,6 @@ async def open_page(browser: Browser, address: str) -> AsyncIterator[Open]:
         return page
 
     yield open_as
+    for context in contexts:
+        await context.close()
     assert wrong == []

@@ -25,7 +25,6 @@ from local.steady_load import Left, figures
 from local.supervision import Supervisor, clear_left_behind, resident_mib
 from local.topology import (
     BROKERS,
-    BY_NAME,
     DEMO_DOMAIN,
     DEMO_LOGINS,
     DEMO_PASSWORD,
@@ -299,8 +298,7 @@ def _chosen(only: str) -> list[str]:
 
 
 def _is_ready(instance: Instance, kinds: list[str]) -> bool:
-    services = [kind for kind in kinds if kind in BY_NAME]
-    return all(map(_answers, steps.readiness(instance, services).values())) and (
+    return all(map(_answers, steps.readiness(instance, kinds).values())) and (
         POSTGRES not in kinds or steps.postgres_answers(instance)
     )
 
@@ -321,12 +319,20 @@ def _greet(instance: Instance, kinds: list[str], what: str) -> None:
     console.print(f"Sign in as {names}; the password is {DEMO_PASSWORD}.")
 
 
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a class of its own.
+
+    A plain one that meets Python at an `exec`, as there are in imports, sets a mark there: at the
+    end Python kills itself by the signal, whatever was made of the exception.
+    """
+
+
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
     """Being ended from outside is Ctrl-C: what was begun is undone."""
 
     def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+        raise _Interrupted
 
     # Ctrl-C too: the handler of asyncio only cancels a task, and a wait may swallow that.
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -154,6 +154,14 @@ def settings(instance: Instance) -> dict[str, object]:
     }
 
 
+def trust_the_machine(instance: Instance) -> None:
+    """For a server of tests alone: it waits for no disk, so only a power cut would harm it."""
+    with psycopg.connect(superuser_url(instance), autocommit=True) as server:
+        for name in ("fsync", "full_page_writes"):
+            server.execute(_named("ALTER SYSTEM SET {} = off", name))
+        server.execute("SELECT pg_reload_conf()")
+
+
 def superuser_url(instance: Instance) -> str:
     """The superuser's address, for making roles and for tests' scratch databases."""
     password = instance.secret("postgres_superuser")
@@ -183,7 +191,7 @@ def make_roles_at(url: str, passwords: dict[str, str]) -> None:
     """The same on any server; safe to repeat, and sets the passwords anew."""
     with psycopg.connect(url, autocommit=True) as server:
         for template in ("postgres", "template1"):
-            server.execute(_grant("REVOKE CONNECT ON DATABASE {} FROM PUBLIC", template))
+            server.execute(_named("REVOKE CONNECT ON DATABASE {} FROM PUBLIC", template))
         for role, password in passwords.items():
             known = server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
             verb = "ALTER" if known else "CREATE"
@@ -201,7 +209,7 @@ def make_roles_at(url: str, passwords: dict[str, str]) -> None:
                 _grant_to_app(database, owner_role(service.name), app_role(service.name))
 
 
-def _grant(text: str, *names: str) -> sql.Composed:
+def _named(text: str, *names: str) -> sql.Composed:
     return sql.SQL(text).format(*(sql.Identifier(name) for name in names))
 
 
@@ -209,19 +217,19 @@ def _make_database(server: psycopg.Connection, name: str) -> None:
     owner, app = owner_role(name), app_role(name)
     known = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
     if not known:
-        server.execute(_grant("CREATE DATABASE {} OWNER {}", name, owner))
-    server.execute(_grant("REVOKE ALL ON DATABASE {} FROM PUBLIC", name))
-    server.execute(_grant("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}", name, app))
+        server.execute(_named("CREATE DATABASE {} OWNER {}", name, owner))
+    server.execute(_named("REVOKE ALL ON DATABASE {} FROM PUBLIC", name))
+    server.execute(_named("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}", name, app))
 
 
 def _grant_to_app(database: psycopg.Connection, owner: str, app: str) -> None:
     """What the owner will make, the service may use; it may change no table itself."""
-    database.execute(_grant("GRANT USAGE ON SCHEMA public TO {}", app))
+    database.execute(_named("GRANT USAGE ON SCHEMA public TO {}", app))
     for rights in (
         "SELECT, INSERT, UPDATE, DELETE ON TABLES",
         "USAGE, SELECT ON SEQUENCES",
         "EXECUTE ON FUNCTIONS",
     ):
         database.execute(
-            _grant(f"ALTER DEFAULT PRIVILEGES FOR ROLE {{}} GRANT {rights} TO {{}}", owner, app)
+            _named(f"ALTER DEFAULT PRIVILEGES FOR ROLE {{}} GRANT {rights} TO {{}}", owner, app)
         )

@@ -40,10 +40,8 @@ async def bring_up(instance: Instance, kinds: Sequence[str], say: Say) -> None:
     if KAFKA in kinds:
         chains.append(_topics(instance, say))
     await _all(chains)
-    if not services:
-        return
     supervisor.start(instance.scale.names(services))
-    await _ready(instance, services, say)
+    await _ready(instance, kinds, say)
     if GATEWAY in kinds and {"identity", "orders"} <= set(services):
         await asyncio.to_thread(owner.make_demo_customer, address(instance))
     if AGENT in kinds:
@@ -142,25 +140,28 @@ async def _until(
         await asyncio.sleep(0.2)
 
 
-def readiness(instance: Instance, services: Sequence[str]) -> dict[str, str]:
+def readiness(instance: Instance, kinds: Sequence[str]) -> dict[str, str]:
     """The address that says of each process whether it is ready, and of the whole at the end.
 
     Web is ready when all services are; when only some are asked for, it need only live.
+    Servers that are not ours have no such address but for the gateway, on the last of its ports.
     """
-    whole = set(services) >= set(BY_NAME)
+    whole = set(kinds) >= set(BY_NAME)
+    probes = {**dict.fromkeys(BY_NAME, "/readyz"), GATEWAY: "/ping"}
+    if not whole:
+        probes["web"] = "/healthz"
     urls = {}
-    for process in instance.scale.processes(services):
-        probe = "/readyz" if whole or process.kind != "web" else "/healthz"
-        port = instance.ports.nth(process.number).of(BY_NAME[process.kind])
-        urls[process.name] = f"http://{LOOPBACK}:{port}{probe}"
+    for process in instance.scale.processes([kind for kind in kinds if kind in probes]):
+        *_, port = instance.ports.of_process(process)
+        urls[process.name] = f"http://{LOOPBACK}:{port}{probes[process.kind]}"
     if whole:
         urls[GATEWAY] = address(instance) + "/readyz"
     return urls
 
 
-async def _ready(instance: Instance, services: Sequence[str], say: Say) -> None:
-    """Wait until each service says that it is ready, and then the whole through the gateway."""
-    urls = readiness(instance, services)
+async def _ready(instance: Instance, kinds: Sequence[str], say: Say) -> None:
+    """Wait until each process says that it is ready, and then the whole through the gateway."""
+    urls = readiness(instance, kinds)
     waiting = list(urls)
     seconds = SERVICES_SECONDS * instance.scale.replicas
     deadline = monotonic() + seconds

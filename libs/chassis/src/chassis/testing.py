@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def _url(name: str, driver: str) -> str:
 
 
 def migrated_template(service: str, folder: Path) -> Iterator[str]:
-    """A database with all migrations applied, to copy for each test; dropped at the end."""
+    """A database with all migrations applied, to copy; dropped at the end with all its copies."""
     name = f"template_{service.replace('-', '_')}_{uuid.uuid4().hex[:8]}"
     asyncio.run(_execute(postgres_url(), f"CREATE DATABASE {name}"))
     try:
@@ -104,7 +105,18 @@ def migrated_template(service: str, folder: Path) -> Iterator[str]:
         engine.dispose()
         yield name
     finally:
-        asyncio.run(_execute(postgres_url(), f"DROP DATABASE {name} WITH (FORCE)"))
+        asyncio.run(_drop_all(name))
+
+
+async def _drop_all(template: str) -> None:
+    """The template and whatever was copied from it, which is named after it."""
+    connection = await asyncpg.connect(postgres_url())
+    try:
+        made = "SELECT datname FROM pg_database WHERE starts_with(datname, $1)"
+        for row in await connection.fetch(made, template):
+            await connection.execute(f"DROP DATABASE {row['datname']} WITH (FORCE)")
+    finally:
+        await connection.close()
 
 
 def difference_from_tables(template: str, metadata: sa.MetaData) -> list[Any]:
@@ -117,17 +129,71 @@ def difference_from_tables(template: str, metadata: sa.MetaData) -> list[Any]:
     return list(found)
 
 
+# What a copy was made with is kept beside it, to be put back after each test.
+KEEP = """
+DROP SCHEMA IF EXISTS kept CASCADE;
+CREATE SCHEMA kept;
+CREATE TABLE kept.sequences AS SELECT format('%I.%I', schemaname, sequencename) AS name,
+  coalesce(last_value, start_value) AS value, last_value IS NOT NULL AS used FROM pg_sequences;
+CREATE TABLE kept.tables (name text, columns text);
+DO $$
+DECLARE one record; is_filled bool;
+BEGIN
+  FOR one IN
+    SELECT c.oid::regclass::text AS name, string_agg(quote_ident(a.attname), ', ') AS columns
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+      AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+    GROUP BY c.oid
+  LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', one.name) INTO is_filled;
+    IF is_filled THEN
+      EXECUTE format('CREATE TABLE kept.%I AS SELECT %s FROM %s',
+        'rows of ' || one.name, one.columns, one.name);
+    END IF;
+    INSERT INTO kept.tables VALUES (one.name, CASE WHEN is_filled THEN one.columns END);
+  END LOOP;
+END $$"""
+# Without the triggers: a ledger lets nobody delete.
+PUT_BACK = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+  WHERE datname = current_database() AND pid <> pg_backend_pid();
+DO $$
+DECLARE one record;
+BEGIN
+  SET LOCAL session_replication_role = replica;
+  FOR one IN SELECT name, columns FROM kept.tables LOOP
+    EXECUTE 'DELETE FROM ' || one.name;
+    IF one.columns IS NOT NULL THEN
+      EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM kept.%I',
+        one.name, one.columns, one.columns, 'rows of ' || one.name);
+    END IF;
+  END LOOP;
+  PERFORM setval(name::regclass, value, used) FROM kept.sequences;
+END $$"""
+_idle: dict[str, list[str]] = defaultdict(list)  # Copies of a template that no test uses now.
+
+
 @asynccontextmanager
 async def scratch_database(template: str) -> AsyncIterator[Database]:
-    """A database of the test's own."""
-    name = f"test_{uuid.uuid4().hex}"
-    await _execute(postgres_url(), f"CREATE DATABASE {name} TEMPLATE {template}")
+    """A database of the test's own, as the template was when it was first copied.
+
+    After the test it is put back as it was and kept for the next: to make one takes longer than
+    most tests. Whoever changes its tables, not only what is in them, must change them back.
+    """
+    if _idle[template]:
+        name = _idle[template].pop()
+    else:
+        name = f"{template}_{uuid.uuid4().hex[:8]}"
+        await _execute(postgres_url(), f"CREATE DATABASE {name} TEMPLATE {template}")
+        await _execute(_url(name, "postgresql"), KEEP)
     db = Database(_url(name, "postgresql+asyncpg"), "test")
     try:
         yield db
     finally:
         await db.close()
-        await _execute(postgres_url(), f"DROP DATABASE {name} WITH (FORCE)")
+        await _execute(_url(name, "postgresql"), PUT_BACK)
+        _idle[template].append(name)
 
 
 @dataclass(frozen=True)
