@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Self
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from contracts.topics import PARTITIONS
 
 from bench.databases import OWNED, connect
 from bench.system import System
@@ -65,6 +66,9 @@ class Backlog:
         waiting = 0
         for group, *_ in await self._admin.list_consumer_groups():
             read = await self._admin.list_consumer_group_offsets(group)
-            ends = await self._ends.end_offsets(list(read))
-            waiting += sum(ends[place] - read[place].offset for place in read)
+            # A group has no place where it acknowledged nothing yet: there all of it waits.
+            topics = {place.topic for place in read}
+            parts = [TopicPartition(one, number) for one in topics for number in range(PARTITIONS)]
+            ends = await self._ends.end_offsets(parts)
+            waiting += sum(ends[one] - (read[one].offset if one in read else 0) for one in parts)
         return waiting

@@ -7,10 +7,14 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from tests.e2e.chain import Caller, Json, Store, money
+
+# Three starts of a whole system: each may take its own time before it is refused.
+pytestmark = pytest.mark.timeout(1_200)
 
 
 @dataclass
@@ -39,7 +43,8 @@ def again(store: Store) -> Store:
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     manager = Caller("manager@demo.example")
-    opened = manager.post("/stores", {"code": "DRILL", "name": "Drill"})
+    code = f"D{uuid4().hex[:6].upper()}"
+    opened = manager.post("/stores", {"code": code, "name": "Drill"})
     body = {"store_id": opened["id"], "name": "Main", "kind": "main"}
     store = Store(manager, opened["id"], manager.post("/warehouses", body)["id"])
     order = store.take("1", "100.00")

@@ -9,7 +9,7 @@ from faults.town.bugs import IN_CODE, IN_DATA, Bug, WrongData
 from faults.town.day import live
 from tests.faults.conftest import SMALL, MakeTown, urls_of
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1_200)
 # A seed draws the day, yet real transactions race: some days the design heals what a bug did.
 DAYS = range(7, 14)
 

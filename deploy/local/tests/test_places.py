@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from contracts.topics import PARTITIONS
 from local import places
 from local.refusals import CannotStart
 
@@ -86,10 +87,11 @@ async def test_a_service_that_still_runs_is_not_set_back(topic: str) -> None:
 
 
 def test_what_was_never_read_is_read_from_its_beginning() -> None:
-    """A partition that had no place at the backup is set back to where it begins."""
+    """A partition without a place, then or now, is set back to where it begins."""
     now = {"orders.orders": {"0": 9, "1": 4}, "orders.items": {"2": 1}}
     then = {"orders.orders": {"0": 5}}
-    expected = {"orders.orders": {"0": 5, "1": 0}, "orders.items": {"2": 0}}
+    nothing = dict.fromkeys(map(str, range(PARTITIONS)), 0)
+    expected = {"orders.orders": {**nothing, "0": 5}, "orders.items": nothing}
     assert places.as_then(now, then) == expected
 
 

@@ -168,9 +168,12 @@ async def test_a_relay_that_stands_by_is_in_nobodys_way(db: Database) -> None:
     async def stands_by() -> bool:
         return bool(await leads.fetchval(STANDING_BY))
 
-    await until(stands_by, "the second relay to wait")
-    two.cancel()
-    await leads.close()
+    try:
+        await until(stands_by, "the second relay to wait")
+    finally:
+        two.cancel()
+        await asyncio.gather(two, return_exceptions=True)
+        await leads.close()
 
 
 async def test_a_row_committed_late_is_not_lost(db: Database, topic: str) -> None:

@@ -138,6 +138,28 @@ async def test_bytes_nobody_can_read_go_to_the_dead_letters(pinging: Bench) -> N
     assert await pings(pinging.db) == 1
 
 
+@pytest.mark.parametrize("type", [ShipmentPosting.TYPE, "new.v1"])
+async def test_a_body_nobody_can_read_goes_there_too(pinging: Bench, type: str) -> None:
+    """Headers may be right and the body no JSON: nobody could mend it, others are handled."""
+    good, like = record_of(posting(), 1), record_of(posting(), 1)
+    headers = {**like.headers, "ce_type": type}
+    torn = Record(like.topic, 0, like.key, b'{"torn": ', headers)
+    await consumer_of(pinging).consume([torn, good])
+    async with pinging.db.reading() as tx:
+        rows = await tx.execute(sa.text("SELECT payload FROM outbox WHERE type = 'dead_letter.v1'"))
+        assert rows.scalars().all() == [torn.payload]
+    assert await pings(pinging.db) == 1
+    assert await pinging.parked() == []
+
+
+async def test_a_fact_without_a_body_is_parked(pinging: Bench) -> None:
+    """Only a tombstone has none; an operator may know what it should have been."""
+    like = record_of(posting(), 1)
+    await consumer_of(pinging).consume([Record(like.topic, 0, like.key, None, like.headers)])
+    [parked] = await pinging.parked()
+    assert "no body" in parked.error
+
+
 async def test_republish_makes_sent_facts_leave_again(pinging: Bench) -> None:
     """A follower that missed a version gets it and all later ones again."""
     key = str(uuid4())

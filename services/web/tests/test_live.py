@@ -122,6 +122,7 @@ def test_a_page_that_reads_too_slowly_is_let_go() -> None:
         assert listener.behind
 
 
+@pytest.mark.asyncio(loop_scope="module")  # That of the server at `address`.
 @pytest.mark.parametrize("by", ["cookie", "token"])
 async def test_the_stream_tells_changes_as_they_happen(
     app: FastAPI, address: str, sign_in: SignIn, by: str

@@ -50,11 +50,12 @@ def _as_places(offsets: Mapping[TopicPartition, int]) -> Places:
 
 
 def as_then(now: Places, then: Places) -> Places:
-    """The places of then, for all partitions of now; where nothing was read yet, the beginning."""
-    return {
-        topic: {number: then.get(topic, {}).get(number, 0) for number in partitions}
-        for topic, partitions in now.items()
-    }
+    """The places of then in all topics of now; where nothing was read yet, the beginning.
+
+    A group has a place in a partition from its first acknowledgement there.
+    """
+    numbers = [str(number) for number in range(PARTITIONS)]
+    return {topic: {n: then.get(topic, {}).get(n, 0) for n in numbers} for topic in now}
 
 
 async def ends(kafka: str) -> Places:

@@ -17,6 +17,7 @@ from local.owner import new_key, signed_in
 from local.topology import API, SERVICES
 
 SETTLE_SECONDS = 120.0
+LOOK_AGAIN_SECONDS = 0.5
 SIGN_IN_AGAIN_SECONDS = 120.0  # A token is good for five minutes.
 TIMEOUT_SECONDS = 30.0
 UNDECIDED = "agreed"  # The status of an order whose holds nobody has decided yet.
@@ -149,6 +150,7 @@ class SteadyLoad:
                 missing += [order_id for order_id, status in statuses.items() if status is None]
                 undecided = [one for one, status in statuses.items() if status == UNDECIDED]
                 parked = parked_records(client)
+                time.sleep(LOOK_AGAIN_SECONDS)
         return Left(missing, undecided, parked)
 
 

@@ -107,7 +107,6 @@ def running(instance: Instance, *options: str, fresh: bool = False) -> Iterator[
     try:
         if not local(instance, "up", *options, quiet=False):
             raise SystemExit(1)
-        trust_the_machine(instance)
         yield {**os.environ, **environment_of(instance)}
     finally:
         if not was_up:
@@ -133,6 +132,7 @@ def parts() -> bool:
     """The tests of every library and service, on a real PostgreSQL and a real Kafka."""
     browser = find_browser()
     with running(PARTS, "--only", "postgres,kafka") as environment:
+        trust_the_machine(PARTS)
         # Two at a time, a file as a whole, in our order: a long file at the end is waited for.
         side_by_side = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
         return run([tool("pytest"), "-q", *side_by_side, *part_tests()], {**environment, **browser})
@@ -142,6 +142,7 @@ def stories() -> bool:
     """The stories through the gateway, on a whole system that has just been made."""
     browser = find_browser()
     with running(STORIES, fresh=True) as environment:
+        trust_the_machine(STORIES)
         # The drill first: the stories then run in what it has brought back.
         return run([tool("pytest"), "-q", "tests/drill", "tests/e2e"], {**environment, **browser})
 

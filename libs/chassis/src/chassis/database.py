@@ -168,6 +168,7 @@ class Changes:
         self._relay_news = False
         self._flush: asyncio.Task[None] | None = None
         self._connection: asyncpg.Connection[Any] | None = None
+        self._own_pid = 0
         self._task: asyncio.Task[None] | None = None
 
     def watch(self, keys: Iterable[str]) -> _Watch:
@@ -225,8 +226,8 @@ class Changes:
                 log.warning("news not sent, listeners poll", error=str(error))
                 return
 
-    def _heard(self, connection: Any, pid: int, channel: str, payload: object) -> None:
-        if pid == connection.get_server_pid():
+    def _heard(self, _connection: Any, pid: int, channel: str, payload: object) -> None:
+        if pid == self._own_pid:
             return  # Our own news: everyone here was told before it was sent.
         if channel == "outbox":
             self.relay_wakeup.set()
@@ -239,6 +240,7 @@ class Changes:
                 connection = await asyncpg.connect(self.dsn)
                 gone = asyncio.Event()
                 connection.add_termination_listener(partial(_set, gone))
+                self._own_pid = connection.get_server_pid()
                 await connection.add_listener("changes", self._heard)
                 await connection.add_listener("outbox", self._heard)
                 self._connection = connection

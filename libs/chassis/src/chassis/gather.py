@@ -1,6 +1,6 @@
 """Gather what arrives together: single requests become one plural use case, one transaction.
 
-Questions likewise: those who wait for the same news ask at the same moment.
+Questions likewise: those who wait for the same news, above all, ask at the same moment.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from typing import Generic, TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database
+from chassis.database import Database, is_transient
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -60,8 +60,9 @@ class Gatherer(Generic[C, R]):
         try:
             results = await self._use_case([command for command, _ in group])
         except Exception as error:
-            if len(group) == 1:
-                _answer(group[0][1], error)
+            if len(group) == 1 or is_transient(error):  # Nobody's fault: no part would fare better.
+                for _, done in group:
+                    _answer(done, error)
                 return
             middle = len(group) // 2
             await self._decide(group[:middle])
@@ -84,7 +85,7 @@ def ask_together(
         async with db.reading() as tx:
             return await question(tx, asked)
 
-    return Gatherer(ask, writers=1)
+    return Gatherer(ask)
 
 
 def _answer(done: "asyncio.Future[R]", result: R | Exception) -> None:

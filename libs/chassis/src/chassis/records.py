@@ -8,8 +8,8 @@ from uuid import UUID
 
 from contracts.message import Message, Tombstone
 from pydantic import ValidationError
+from pydantic_core import from_json
 
-NO_JSON = "json_invalid"  # What pydantic calls it.
 M = TypeVar("M", bound=Message, covariant=True)
 
 
@@ -79,18 +79,20 @@ def read(envelope: Envelope, classes: Mapping[str, type[Message]]) -> Received[M
     Undecodable when its body is not even JSON.
     """
     message_class = classes.get(envelope.type)
+    payload = envelope.record.payload
     if message_class is None:
+        _check_json(envelope.type, payload or b"null")
         raise Invalid(f"{envelope.type} is not declared by this subscriber")
+    if payload is None and not issubclass(message_class, Tombstone):
+        raise Invalid(f"{envelope.type} has no body")
     try:
         message: Message
         if issubclass(message_class, Tombstone):
             message = message_class.model_validate({message_class.KEY: envelope.key})
         else:
-            message = message_class.model_validate_json(envelope.record.payload or b"")
+            message = message_class.model_validate_json(payload or b"")
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        if first["type"] == NO_JSON:
-            raise Undecodable(f"{envelope.type}: {first['msg']}") from None
+        _check_json(envelope.type, payload or b"null")
         # Where and why, never the values: they may be a customer's.
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()]
         raise Invalid(f"{envelope.type} has an invalid body ({', '.join(faults)})") from None
@@ -102,3 +104,11 @@ def read(envelope: Envelope, classes: Mapping[str, type[Message]]) -> Received[M
         envelope.record.headers.get("traceparent"),
         datetime.fromisoformat(said) if said else None,
     )
+
+
+def _check_json(type: str, payload: bytes) -> None:
+    """Asked when a body did not fit: one that is no JSON at all nobody can mend."""
+    try:
+        from_json(payload)
+    except ValueError as error:
+        raise Undecodable(f"{type}: {error}") from None

@@ -156,8 +156,6 @@ BEGIN
 END $$"""
 # Without the triggers: a ledger lets nobody delete.
 PUT_BACK = """
-SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-  WHERE datname = current_database() AND pid <> pg_backend_pid();
 DO $$
 DECLARE one record;
 BEGIN
@@ -171,6 +169,7 @@ BEGIN
   END LOOP;
   PERFORM setval(name::regclass, value, used) FROM kept.sequences;
 END $$"""
+END_SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
 _idle: dict[str, list[str]] = defaultdict(list)  # Copies of a template that no test uses now.
 
 
@@ -192,8 +191,17 @@ async def scratch_database(template: str) -> AsyncIterator[Database]:
         yield db
     finally:
         await db.close()
-        await _execute(_url(name, "postgresql"), PUT_BACK)
-        _idle[template].append(name)
+        again = f"{template}_{uuid.uuid4().hex[:8]}"
+        # Under another name: what the test left running finds nothing to write to.
+        await _execute(
+            postgres_url(),
+            f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+            f"{END_SESSIONS} WHERE datname = '{name}'",
+            f"ALTER DATABASE {name} RENAME TO {again}",
+            f"ALTER DATABASE {again} ALLOW_CONNECTIONS true",
+        )
+        await _execute(_url(again, "postgresql"), PUT_BACK)
+        _idle[template].append(again)
 
 
 @dataclass(frozen=True)

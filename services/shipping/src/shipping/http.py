@@ -1,6 +1,6 @@
 """Shipping's JSON edge."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -66,7 +66,7 @@ class Parts:
     drafts: Gatherer[DraftShipment, Shipment]
     posts: Gatherer[PostShipment, Shipment]
     draft_all: Callable[[Sequence[DraftShipment]], Awaitable[Sequence[Answer]]]
-    shipments: Gatherer[UUID, Shipment | None]
+    shipments: Gatherer[Collection[UUID], dict[UUID, Shipment]]
 
 
 def parts_on(db: Database) -> Parts:
@@ -78,9 +78,11 @@ def parts_on(db: Database) -> Parts:
     async def post_all(commands: Sequence[PostShipment]) -> Sequence[Answer]:
         return await run_once_each(db, lambda tx: handlers.post_shipments(tx, commands))
 
-    async def find_all(tx: AsyncConnection, ids: Sequence[UUID]) -> list[Shipment | None]:
-        found = await store.find_shipments(tx, ids)
-        return [found.get(id) for id in ids]
+    async def find_all(
+        tx: AsyncConnection, asked: Sequence[Collection[UUID]]
+    ) -> list[dict[UUID, Shipment]]:
+        found = await store.find_shipments(tx, list({id for ids in asked for id in ids}))
+        return [{id: found[id] for id in ids if id in found} for ids in asked]
 
     return Parts(Gatherer(draft_all), Gatherer(post_all), draft_all, ask_together(db, find_all))
 

@@ -1,7 +1,6 @@
 """Waiting for news: of orders that a request is early for, and of what posting brings."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -68,7 +67,7 @@ def _awaited(answer: Answer) -> UUID:
 
 async def settled(
     db: Database,
-    questions: Gatherer[UUID, Shipment | None],
+    questions: Gatherer[Collection[UUID], dict[UUID, Shipment]],
     shipments: Sequence[Shipment],
     wait: float | None,
 ) -> Sequence[Shipment]:
@@ -79,8 +78,7 @@ async def settled(
 
     async def probe() -> bool | None:
         waiting = [one.id for one in newest.values() if not one.settled]
-        found = await asyncio.gather(*map(questions.do, waiting))
-        newest.update({one.id: one for one in found if one is not None})
+        newest.update(await questions.do(waiting))
         return True if all(one.settled for one in newest.values()) else None
 
     await wait_until(db, {str(one.order_id) for one in shipments}, probe, wait)

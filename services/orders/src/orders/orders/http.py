@@ -1,6 +1,5 @@
 """Taking and changing orders over HTTP."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,7 +38,7 @@ class Parts:
 
     place: Gatherer[PlaceOrder, Placed | Kept]
     are_decided: Gatherer[Collection[UUID], bool]
-    shown: Gatherer[UUID, OrderShown | None]
+    shown: Gatherer[Collection[UUID], dict[UUID, OrderShown]]
 
 
 def parts_on(
@@ -55,9 +54,11 @@ async def _are_decided(tx: AsyncConnection, asked: Sequence[Collection[UUID]]) -
     return [undecided.isdisjoint(ids) for ids in asked]
 
 
-async def _shown(tx: AsyncConnection, ids: Sequence[UUID]) -> list[OrderShown | None]:
-    """The orders with their histories; None for those that there are not."""
-    found = await store.load(tx, ids)
+async def _shown(
+    tx: AsyncConnection, asked: Sequence[Collection[UUID]]
+) -> list[dict[UUID, OrderShown]]:
+    """For each group of orders, those that there are, with their histories."""
+    found = await store.load(tx, list({id for ids in asked for id in ids}))
     cards = {order.customer_id for order in found.values() if order.customer_id}
     names = await journal.card_names(tx, list(cards))
     histories = await store.histories(tx, found.keys())
@@ -66,7 +67,7 @@ async def _shown(tx: AsyncConnection, ids: Sequence[UUID]) -> list[OrderShown | 
         id: show(o, names.get(o.customer_id) if o.customer_id else None, histories[id], now)
         for id, o in found.items()
     }
-    return [shown.get(id) for id in ids]
+    return [{id: shown[id] for id in ids if id in shown} for ids in asked]
 
 
 def answer(shown: OrderShown, status: int = 200) -> Response:
@@ -89,7 +90,7 @@ def command_of(body: OrderBody, who: Principal, key: str) -> PlaceOrder:
 async def read(here: Runtime, id: UUID, who: Principal | None = None) -> OrderShown:
     """An order with its history; 404 when it is unknown or outside the caller's stores."""
     parts: Parts = here.parts
-    shown = await parts.shown.do(id)
+    shown = (await parts.shown.do([id])).get(id)
     if shown is None:
         raise NotFound(NOT_FOUND)
     if who is not None:
@@ -115,13 +116,15 @@ async def show_outcomes(
     """What to show for placed orders: as they were made, or as they are after the wait."""
     ids = [o.order.id if isinstance(o, Placed) else UUID(o.subject) for o in outcomes]
     await until_decided(here, ids, wait)
-
-    async def shown(id: UUID, outcome: Placed | Kept) -> OrderShown:
-        if wait or isinstance(outcome, Kept):
-            return await read(here, id)
-        return show_new(outcome.order, outcome.card_name, outcome.happening)
-
-    return await asyncio.gather(*map(shown, ids, outcomes))
+    changed = [id for id, o in zip(ids, outcomes, strict=True) if wait or isinstance(o, Kept)]
+    parts: Parts = here.parts
+    read = await parts.shown.do(changed) if changed else {}
+    return [
+        show_new(o.order, o.card_name, o.happening)
+        if isinstance(o, Placed) and id not in read
+        else read[id]
+        for id, o in zip(ids, outcomes, strict=True)
+    ]
 
 
 @router.post("/orders", status_code=201, response_model=OrderShown)
