@@ -43,15 +43,6 @@ class Kept:
     subject: str
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A call, with what to keep for it when it succeeds."""
-
-    call: Call
-    status: int
-    subject: str
-
-
 def fingerprint(*parts: bytes) -> bytes:
     """What a request was, in 32 bytes."""
     digest = hashlib.sha256()

@@ -5,13 +5,14 @@ the two `Repeats` tells which calls are new. Only what was done is kept, so noth
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from chassis.http.idempotency import Call, Claim, Kept, answer_kept
+from chassis.http.idempotency import Call, Kept, answer_kept
 from chassis.http.problems import InFlight, KeyReused
 
 T = TypeVar("T")
@@ -35,6 +36,15 @@ def asked(calls: Sequence[Call]) -> dict[str, list[str]]:
         "principals": [call.principal for call in calls],
         "keys": [call.key for call in calls],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A call, with what to keep for it when it succeeds."""
+
+    call: Call
+    status: int
+    subject: str
 
 
 class Repeats:
