@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -26,6 +27,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 SLOW_MS = 15_000
+SCANNER_KEY_S = 0.005
 Open = Callable[..., Awaitable[Page]]
 
 
@@ -73,19 +75,24 @@ def _note(url: str, base_url: str, wrong: list[str]) -> None:
 
 
 async def scan(page: Page, code: str) -> None:
-    """A scanner: keys without a pause and Enter."""
+    """A scanner: keys without a pause and Enter.
+
+    Each key says when it was pressed, as the operating system does for a real scanner: a busy
+    machine hands them over late, which does not turn a scanner into a slow hand.
+    """
     session = await page.context.new_cdp_session(page)
     calls = []
-    for character in [*code, "Enter"]:
+    start = time.time()
+    for at, character in enumerate([*code, "Enter"]):
         enter = character == "Enter"
         key = {
             "code": "Enter" if enter else f"Digit{character}",
             "key": character,
             "windowsVirtualKeyCode": 13 if enter else ord(character),
+            "timestamp": start + at * SCANNER_KEY_S,
         }
         calls.append({"type": "keyDown", "text": "\r" if enter else character, **key})
         calls.append({"type": "keyUp", **key})
-    # Sent together, so that a busy machine does not turn the scanner into a slow hand.
     await asyncio.gather(*(session.send("Input.dispatchKeyEvent", call) for call in calls))
     await session.detach()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 from playwright.async_api import Page, expect
@@ -20,23 +21,34 @@ LAYOUTS = {
     "Kazakh": '"әіңғ,.үұқ',
     "Lithuanian": "ąčęėįšųū90",
 }
+SCANNER_KEY_S = 0.005
 KETTLE, MUG = "4006381333931", "4006381333948"
 
 
-async def scan(page: Page, code: str, layout: str = "US") -> None:
-    """A scanner: keys without a pause and Enter, typed by place, whatever they write."""
+async def scan(page: Page, code: str, layout: str = "US", stall_s: float = 0) -> None:
+    """A scanner: keys without a pause and Enter, typed by place, whatever they write.
+
+    Each key says when it was pressed, as the operating system does for a real scanner;
+    a machine that stalls hands them over late.
+    """
     session = await page.context.new_cdp_session(page)
     calls = []
-    for digit in code:
-        text = LAYOUTS[layout]["1234567890".index(digit)]
-        key = {"code": f"Digit{digit}", "key": text, "windowsVirtualKeyCode": ord(digit)}
+    start = time.time()
+    for at, digit in enumerate([*code, "Enter"]):
+        enter = digit == "Enter"
+        text = "\r" if enter else LAYOUTS[layout]["1234567890".index(digit)]
+        key = {
+            "code": "Enter" if enter else f"Digit{digit}",
+            "key": digit if enter else text,
+            "windowsVirtualKeyCode": 13 if enter else ord(digit),
+            "timestamp": start + at * SCANNER_KEY_S,
+        }
         calls.append({"type": "keyDown", "text": text, **key})
         calls.append({"type": "keyUp", **key})
-    enter = {"code": "Enter", "key": "Enter", "windowsVirtualKeyCode": 13}
-    calls.append({"type": "keyDown", "text": "\r", **enter})
-    calls.append({"type": "keyUp", **enter})
-    # Sent together, so that a busy machine does not turn the scanner into a slow hand.
-    await asyncio.gather(*(session.send("Input.dispatchKeyEvent", call) for call in calls))
+    middle = len(calls) // 2
+    for part in (calls[:middle], calls[middle:]):
+        await asyncio.gather(*(session.send("Input.dispatchKeyEvent", call) for call in part))
+        await asyncio.sleep(stall_s)
     await session.detach()
 
 
@@ -49,6 +61,15 @@ async def test_a_scan_lands_in_the_lines_in_any_layout(open_page: Open, layout: 
     """Whatever the keyboard writes, the scanned item is there and the field is empty."""
     page = await open_page("cashier", "/take-order")
     await scan(page, KETTLE, layout)
+    await expect(page.locator(".line-name")).to_have_text("Electric kettle 1.7 l, steel")
+    await expect(page.locator("#item")).to_have_value("")
+
+
+async def test_a_machine_that_stalls_amid_a_scan_reads_it_whole(open_page: Open) -> None:
+    """Half of the keys arrive late: they are one scan still, by when they were pressed."""
+    page = await open_page("cashier", "/take-order")
+    await page.focus("#item")
+    await scan(page, KETTLE, stall_s=0.6)
     await expect(page.locator(".line-name")).to_have_text("Electric kettle 1.7 l, steel")
     await expect(page.locator("#item")).to_have_value("")
 
