@@ -75,10 +75,10 @@ def _compare(
 ) -> list[Violation]:
     """What the change was told by against what it had to be; addresses None: no card, or erased."""
     wanted = {"account": (0, 0), "email": (0, 0)}
+    if not order["notify"]:
+        return [Violation("I7", change["order_id"], "somebody was told")] if told else []
     if addresses is not None:
-        wanted["account"] = (1, 1)
-        if order["notify"]:
-            wanted["email"] = (int(all(addresses)), int(any(addresses)))
+        wanted = {"account": (1, 1), "email": (int(all(addresses)), int(any(addresses)))}
     elif order["customer_id"] is not None:
         wanted = {"account": (0, 1), "email": (0, 1)}  # Erased, before the change or after it.
     return [

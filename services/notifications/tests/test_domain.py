@@ -99,14 +99,14 @@ def test_a_part_handed_over_is_told_as_such() -> None:
     ("order", "customer", "channels"),
     [
         (ORDER, AINO, ("email", "account")),
-        (replace(ORDER, notify=False), AINO, ("account",)),
+        (replace(ORDER, notify=False), AINO, ()),
         (replace(ORDER, customer_id=None), AINO, ("email",)),
         (ORDER, replace(AINO, email=None), ("account",)),
         (ORDER, replace(AINO, email=None, erased=True), ()),
     ],
 )
 def test_channels(order: Order, customer: Customer, channels: tuple[str, ...]) -> None:
-    """E-mail needs an address and a wish for it, the account a card; the erased get none."""
+    """E-mail needs an address, the account a card; the erased and the unasked get none."""
     news = news_of(EVENT, None, order, ("placed",), False, None)
     assert channels_for(news, customer) == channels
 

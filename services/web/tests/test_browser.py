@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from . import fake_data as data
 from .conftest import Open
@@ -204,6 +204,28 @@ async def test_pick_up_takes_four_keys(open_page: Open, chain: Chain) -> None:
     await page.keyboard.press("Enter")
     await expect(page.get_by_test_id("due")).to_have_text("€0.00")
     assert chain.shipments[0]["state"] == "posted"
+
+
+async def test_a_key_pressed_while_a_payment_is_on_its_way_opens_the_next_step(
+    open_page: Open,
+) -> None:
+    """Nobody waits for the page to change: the key's step is open on the page that comes."""
+    page = await open_page("cashier", f"/orders/{READY}/money?step=pay")
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        if route.request.method == "POST":
+            arrived.set()
+            await go_on.wait()
+        await route.continue_()
+
+    await page.route("**/orders/**", slowly)
+    await page.get_by_role("button", name="Post the payment").click(no_wait_after=True)
+    await arrived.wait()
+    await page.keyboard.press("i")
+    go_on.set()
+    await expect(page.get_by_test_id("due")).to_have_text("€0.00")
+    await expect(page.locator("details.step[open] summary")).to_have_attribute("data-key", "i")
 
 
 async def test_the_pages_work_without_scripts(

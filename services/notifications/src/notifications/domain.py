@@ -84,10 +84,8 @@ class Order:
 
     @property
     def concerns_someone(self) -> bool:
-        """Whether there may be anybody to tell: a card, or a name that wants e-mail."""
-        if self.customer_key is None:
-            return False
-        return self.notify or self.customer_id is not None
+        """Whether there is anybody to tell: a card or a typed name, unless nobody is to be told."""
+        return self.notify and self.customer_key is not None
 
     @property
     def due(self) -> Decimal:
@@ -158,11 +156,11 @@ def message_id(event_id: UUID, channel: Channel) -> UUID:
 
 
 def channels_for(news: News, customer: Customer) -> tuple[Channel, ...]:
-    """The ways in which this customer is told: e-mail when wanted and known, the card's account."""
-    if customer.erased:
+    """The ways in which this customer is told: e-mail to a known address, the card's account."""
+    if customer.erased or not news.order.notify:
         return ()
     channels: list[Channel] = []
-    if news.order.notify and customer.email:
+    if customer.email:
         channels.append("email")
     if news.order.customer_id is not None:
         channels.append("account")

@@ -5,6 +5,7 @@ import { startJournal } from "./journal.js";
 import { known } from "./locale.js";
 
 const REFRESH_MS = 400;
+const EARLY_KEY = "holdfast.step";
 
 function startForms() {
   document.addEventListener("change", (event) => {
@@ -12,7 +13,8 @@ function startForms() {
   });
   // A form is sent once: a second press while it is on its way does nothing.
   document.addEventListener("submit", (event) => {
-    if (event.target.method !== "post") return;
+    // Not `form.method`: that is the field of this name, where there is one.
+    if (event.target.getAttribute("method") !== "post") return;
     if (event.target.dataset.sent) return event.preventDefault();
     event.target.dataset.sent = "true";
     for (const button of event.target.querySelectorAll("button")) button.setAttribute("aria-busy", "true");
@@ -102,7 +104,7 @@ function startOrder() {
   // A refused form keeps its key until it is sent again, so nothing is drawn over it.
   if ("refused" in order.dataset) return;
   let timer = 0;
-  const busy = () => order.querySelector("details[open].pop") ||
+  const busy = () => leaving() || order.querySelector("details[open].pop") ||
     (order.contains(document.activeElement) && document.activeElement.matches("input, select"));
   const refresh = () => {
     clearTimeout(timer);
@@ -121,19 +123,31 @@ function startOrder() {
   if (document.querySelector("[data-toast]")) addEventListener("live:begun", refresh, { once: true });
 }
 
-// Keys of the steps: the scanner brought the order here, the hand goes on.
+// A form is on its way, and its answer will replace the page.
+const leaving = () => document.querySelector("form[data-sent]");
+
+// Keys of the steps: the scanner brought the order here, the hand goes on. A key that is pressed
+// before the answer to the last step has come is that of the next page.
 function startSteps(order) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
     const head = [...document.querySelectorAll("summary[data-key]")].find((one) => event.code === `Key${one.dataset.key.toUpperCase()}`);
     if (!head) return;
     event.preventDefault();
-    head.parentElement.open = true;
-    focusStep(head.parentElement);
+    if (leaving()) return sessionStorage.setItem(EARLY_KEY, head.dataset.key);
+    return openStep(head.parentElement);
   });
+  const early = "refused" in order.dataset ? null : sessionStorage.getItem(EARLY_KEY);
+  sessionStorage.removeItem(EARLY_KEY);
+  const next = early && order.querySelector(`summary[data-key="${early}"]`)?.parentElement;
   const wanted = new URLSearchParams(location.search).get("step");
-  const open = wanted && order.querySelector("details.step[open]");
-  if (open) focusStep(open);
+  const open = next || (wanted && order.querySelector("details.step[open]"));
+  if (open) openStep(open);
+}
+
+function openStep(step) {
+  step.open = true;
+  focusStep(step);
 }
 
 const focusStep = (step) => (step.querySelector("[data-focus]") ?? step.querySelector("button:not([type=button])"))?.focus();
