@@ -60,7 +60,7 @@ bench-short: $(INSTALLED) ## Run every stage of the bench tiny, to see that it w
 capacity: $(INSTALLED) ## Tell what larger chains need from the newest run; write docs/operations/capacity.md.
 	$(PY) -m bench.capacity --write
 
-profile: $(INSTALLED) ## Draw where SERVICE=orders,billing spend their time; JOURNEY=accept, batch or flow.
+profile: $(INSTALLED) ## Draw where SERVICE=orders,postgres spend their time; JOURNEY=accept, batch or flow.
 	$(PY) -m bench profile $(SERVICE) $(if $(JOURNEY),--journey $(JOURNEY))
 
 faults: $(INSTALLED) ## Break a running system for MINUTES=30 with SEED=n, ONLY=E1,E3; then judge it.

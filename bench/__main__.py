@@ -41,7 +41,7 @@ def profile(
     seconds: Annotated[int, typer.Option(help="How long to look.")] = 20,
     journey: Annotated[str, typer.Option(help="The load: accept, batch or flow.")] = "flow",
 ) -> None:
-    """Draw where services spend their time under load, as flame graphs in docs/performance."""
+    """Show where services, or PostgreSQL, spend their time under load: in docs/performance."""
     profiles.profile(services.split(","), seconds, journey, console)
 
 

@@ -1,4 +1,4 @@
-"""Where services' time goes under load: py-spy's flame graphs of their processes."""
+"""Where time goes under load: py-spy's flame graphs of services, and PostgreSQL's statements."""
 
 import asyncio
 import subprocess
@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local.instance import REPOSITORY
-from local.topology import AGENT, BY_NAME
+from local.topology import AGENT, BY_NAME, POSTGRES
 from rich.console import Console
 
+from bench import statements
 from bench.arrivals import Work, closed_loop
+from bench.figures import Course
+from bench.journeys import Journeys
 from bench.limit import CannotMeasure
 from bench.run import standing
 from bench.settings import FULL
@@ -20,14 +23,14 @@ from bench.system import System, fresh_system
 FOLDER = REPOSITORY / "docs" / "performance"
 RATE_HZ = 100
 LEAD_S = 3  # The load begins before the look and ends after it.
+KNOWN = (*BY_NAME, AGENT, POSTGRES)
 
 
 def profile(services: Sequence[str], seconds: int, journey: str, console: Console) -> None:
-    """Write `docs/performance/<service>-<journey>.svg` of each, looked at together; say where."""
+    """Write `docs/performance/<service>-<journey>` of each, looked at together; say where."""
     for service in services:
-        if service not in (*BY_NAME, AGENT):
-            known = ", ".join((*BY_NAME, AGENT))
-            raise CannotMeasure(f"{service} is no Python process: {known} are.")
+        if service not in KNOWN:
+            raise CannotMeasure(f"{service} cannot be looked at: {', '.join(KNOWN)} can.")
     if journey not in ("accept", "batch", "flow"):
         raise CannotMeasure(f"There is no journey {journey}: choose accept, batch or flow.")
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -38,20 +41,36 @@ def profile(services: Sequence[str], seconds: int, journey: str, console: Consol
 
 
 def _path(service: str, journey: str) -> Path:
-    return FOLDER / f"{service}-{journey}.svg"
+    return FOLDER / f"{service}-{journey}.{'md' if service == POSTGRES else 'svg'}"
 
 
 async def _profile(
     system: System, services: Sequence[str], seconds: int, journey: str, console: Console
 ) -> None:
+    if POSTGRES in services:
+        statements.watch(system)
     async with standing(system, FULL, console) as ground:
-        callers, work = _load(ground, journey)
+        journeys = ground.journeys()
+        callers, work, ended = _load(ground, journeys, journey)
         load = asyncio.create_task(closed_loop(callers, seconds + 2 * LEAD_S, work))
         await asyncio.sleep(LEAD_S)
         pids = system.pids()
-        looks = [_look(pids[one], seconds, _path(one, journey)) for one in services]
+        looks = [
+            _count(system, seconds, journey, ended)
+            if one == POSTGRES
+            else _look(pids[one], seconds, _path(one, journey))
+            for one in services
+        ]
         await asyncio.gather(*looks)
         await load
+
+
+async def _count(system: System, seconds: int, journey: str, ended: Course) -> None:
+    statements.forget(system)
+    before = len(ended.ended)
+    await asyncio.sleep(seconds)
+    orders = len(ended.ended) - before
+    statements.write(system, _path(POSTGRES, journey), journey, orders)
 
 
 async def _look(pid: int, seconds: int, path: Path) -> None:
@@ -68,11 +87,15 @@ async def _look(pid: int, seconds: int, path: Path) -> None:
         raise CannotMeasure(f"py-spy could not look: {said.decode().strip()[-300:]}")
 
 
-def _load(ground: Ground, journey: str) -> tuple[int, Work]:
-    """How many callers do what, as in the stage of that name."""
-    sizes, journeys = ground.sizes, ground.journeys()
+def _load(ground: Ground, journeys: Journeys, journey: str) -> tuple[int, Work, Course]:
+    """How many callers do what, as in the stage of that name, and where its ends are counted."""
+    sizes = ground.sizes
     if journey == "batch":
-        return sizes.batch_callers, lambda due: journeys.batch(sizes.batch_members, due)
+
+        async def batch(due: float) -> None:
+            await journeys.batch(sizes.batch_members, due)
+
+        return sizes.batch_callers, batch, journeys.decided
     if journey == "accept":
-        return sizes.accept_callers, journeys.accept
-    return sizes.flow_callers, journeys.flow
+        return sizes.accept_callers, journeys.accept, journeys.decided
+    return sizes.flow_callers, journeys.flow, journeys.closed

@@ -38,7 +38,8 @@ async def overload(scene: Scene) -> Done:
         await _sign_in(client)
         peak = await _peak(scene, client, 3 if scene.short else 8)
         # At the peak every buffer and cache is in use: beyond it nothing may grow.
-        before = sum((await scene.system.memory_mib()).values())
+        by_process = await scene.system.memory_mib()
+        before = sum(by_process.values())
         answers = Answers()
         flood = asyncio.create_task(
             _flood(scene, client, answers, TIMES_THE_PEAK * peak, 5 if scene.short else 20)
@@ -51,7 +52,9 @@ async def overload(scene: Scene) -> Done:
     ended_at = time.monotonic()
     wrong = await _undecided(scene, answers.taken)
     recovery_s = await scene.recovery_s(ended_at)
-    after = sum((await scene.system.memory_mib()).values())
+    now = await scene.system.memory_mib()
+    after = sum(now.values())
+    most = max(now, key=lambda name: now[name] - by_process.get(name, 0.0))
     figures = {
         "peak_a_second": round(peak, 1),
         "offered_a_second": round(offered, 1),
@@ -59,6 +62,7 @@ async def overload(scene: Scene) -> Done:
         "memory_mib": round(before),
         "memory_during": round(during / before, 2),
         "memory_after": round(after / before, 2),
+        f"memory_of_{most}_grew_mib": round(now[most] - by_process.get(most, 0.0)),
     }
     missed = []
     if not answers.counts["shed"]:

@@ -145,7 +145,7 @@ def make_known(known: dict[str, str], case: Case) -> None:
 
 
 def judge(case: Case, response: schemathesis.Response) -> None:
-    """A success is as described; a refusal is a problem document; nothing is our fault."""
+    """Success and refusal are as described, a refusal says what to do; nothing is our fault."""
     told = f"{case.method} {case.formatted_path} {response.status_code} {response.content[:500]!r}"
     assert response.status_code < 500, told
     if response.status_code < 300:
@@ -159,6 +159,7 @@ def judge(case: Case, response: schemathesis.Response) -> None:
     assert problem["status"] == response.status_code, told
     assert problem["title"], told
     assert problem["detail"], told
+    case.validate_response(response, checks=[status_code_conformance, response_schema_conformance])
 
 
 def who_calls(path: str, staff: Caller, owner: Caller, customer: Caller) -> Caller:

@@ -335,6 +335,31 @@ async def test_a_route_without_a_right_does_not_start() -> None:
         service.create_app(settings, verifier=Verifier("", KeySet([SIGNING_KEY])))
 
 
+async def test_the_reference_names_what_a_call_may_be_refused_for(edging: Bench) -> None:
+    """Integrators see the refusals that the route's own right, key, version and body bring."""
+    async with edging.client() as anyone:
+        document: Any = (await anyone.get("http://service/openapi.json")).json()
+    refusals = {"401", "403", "429", "503"}
+    expected = {
+        ("get", "/api/v1/crash"): refusals,
+        ("get", "/api/v1/numbers"): refusals | {"422"},
+        ("get", "/api/v1/pings/{n}"): refusals | {"404", "422"},
+        ("patch", "/api/v1/pings/{n}"): refusals | {"404", "409", "412", "422", "428"},
+        ("post", "/api/v1/pings"): refusals | {"400", "404", "409", "413", "422"},
+    }
+    described = {
+        (method, path): {status for status in operation["responses"] if status >= "400"}
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if not path.startswith("/api/v1/system")
+    }
+    assert described == expected
+    stale = document["paths"]["/api/v1/pings/{n}"]["patch"]["responses"]["412"]["$ref"]
+    shape = document["components"]["responses"][stale.rsplit("/", 1)[-1]]["content"]
+    reference = shape["application/problem+json"]["schema"]["$ref"]
+    assert reference.rsplit("/", 1)[-1] in document["components"]["schemas"]
+
+
 @pytest.mark.parametrize("kind", [Amount, AmountOrZero, UnitPrice, Quantity, Exact, Currency])
 def test_the_reference_asks_for_what_the_edge_takes(kind: Any) -> None:
     """Decimals are described as text, as they must be sent; the example given is accepted."""

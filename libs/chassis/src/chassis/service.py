@@ -20,6 +20,7 @@ from chassis.database import Database
 from chassis.http import problems, system
 from chassis.http.auth import Verifier, undeclared_routes
 from chassis.http.middleware import LimitBody, Observe, ShedLoad
+from chassis.http.openapi import describe_refusals
 from chassis.runtime import Drain, Runtime
 from chassis.settings import DatabaseSettings, Settings
 from chassis.subscriptions import Subscription, obey_commands
@@ -143,6 +144,7 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app, refusals)
+    describe_refusals(app)
     app.state.drain = Drain()
     app.include_router(system.probes())
     app.add_middleware(LimitBody)

@@ -37,14 +37,14 @@ def merge(documents: dict[str, Json]) -> Json:
         },
         "servers": [{"url": "/"}],
         "paths": {},
-        "components": {"schemas": {}, "securitySchemes": {}},
+        "components": {"schemas": {}, "responses": {}, "securitySchemes": {}},
     }
     operation_ids: set[str] = set()
     for name in sorted(documents):
         document = _with_own_names(name, documents[name], merged["components"]["schemas"])
         components = document.get("components", {})
-        merged["components"]["schemas"] |= components.get("schemas", {})
-        merged["components"]["securitySchemes"] |= components.get("securitySchemes", {})
+        for kind, known in merged["components"].items():
+            known |= components.get(kind, {})
         for path, item in document.get("paths", {}).items():
             for method, operation in item.items():
                 if method in METHODS:

@@ -182,15 +182,16 @@ def undeclared_routes(app: FastAPI) -> list[str]:
         dependant = getattr(route, "dependant", None)
         if dependant is None:
             continue  # Not FastAPI's: the OpenAPI document and mounts of static files.
-        calls = _calls(dependant)
+        calls = calls_of(dependant)
         if not any(hasattr(call, "right") or call is open_to_all for call in calls):
             missing.append(str(route.path))
     return missing
 
 
-def _calls(dependant: Any) -> list[Callable[..., Any]]:
+def calls_of(dependant: Any) -> list[Callable[..., Any]]:
+    """Everything that a route depends on, at any depth."""
     calls: list[Callable[..., Any]] = []
     for dependency in dependant.dependencies:
         calls.append(dependency.call)
-        calls.extend(_calls(dependency))
+        calls.extend(calls_of(dependency))
     return calls
