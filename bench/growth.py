@@ -7,7 +7,9 @@ and indexes grow as they do in life, at their right end.
 """
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,12 +191,17 @@ def copy_orders(instance: Instance, copying: Copying, wanted: int) -> None:
     if missing <= 0:
         return
     copies = copying.made - (-missing // len(copying.templates))
-    for service, tables in GROWING.items():
+
+    def copy(service: str) -> None:
         with connect(instance, service) as database:
             database.execute(FUNCTIONS)
-            for table, of_template in tables.items():
+            for table, of_template in GROWING[service].items():
                 _copy_rows(database, table, of_template, copying, copies)
             database.execute("CHECKPOINT")
+
+    # Each by itself costs a core for many minutes.
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        list(pool.map(copy, GROWING))
     copying.made = copies
 
 
@@ -204,18 +211,19 @@ def _copy_rows(
     columns = [(str(row[0]), str(row[1])) for row in database.execute(COLUMNS, [table])]
     names = sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns)
     values = sql.SQL(", ").join(sql.SQL(copied(name, kind)) for name, kind in columns)
-    statement = sql.SQL(
-        "INSERT INTO {table} ({names}) SELECT {values} FROM {table}, LATERAL ("
-        "SELECT k, k * CAST(%(step_ms)s AS bigint) AS back_ms "
-        "FROM generate_series(%(first)s::int, %(last)s::int) AS k) AS copy WHERE {of_template}"
-    ).format(
-        table=sql.Identifier(table), names=names, values=values, of_template=sql.SQL(of_template)
-    )
+    put_aside = sql.SQL("CREATE TEMPORARY TABLE template AS SELECT * FROM {} WHERE {}")
     ids = {"ids": copying.templates, "names": [str(id) for id in copying.templates]}
+    # Looked for once: some of these conditions read the whole table.
+    cursor = psycopg.ClientCursor(database)
+    cursor.execute(put_aside.format(sql.Identifier(table), sql.SQL(of_template)), ids)
+    statement = sql.SQL(
+        "INSERT INTO {} ({}) SELECT {} FROM template, LATERAL ("
+        "SELECT k, k * CAST(%(step_ms)s AS bigint) AS back_ms "
+        "FROM generate_series(%(first)s::int, %(last)s::int) AS k) AS copy"
+    ).format(sql.Identifier(table), names, values)
     for first, last in copying.chunks(copies):
-        database.execute(
-            statement, {**ids, "step_ms": copying.step_ms, "first": first, "last": last}
-        )
+        database.execute(statement, {"step_ms": copying.step_ms, "first": first, "last": last})
+    database.execute("DROP TABLE template")
 
 
 def copied(name: str, kind: str) -> str:
