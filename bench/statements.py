@@ -19,6 +19,7 @@ TEXT_MAX = 110
 SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.track_planning": "on",
+    "pg_stat_statements.track_utility": "off",
 }
 DEAREST = """
 SELECT d.datname, s.calls, s.rows, s.total_plan_time, s.total_exec_time, s.wal_bytes, s.query

@@ -15,7 +15,8 @@ SELECT event_id, key AS order_id, version FROM outbox
 WHERE topic = '{topics.ORDERS}'
 AND jsonb_array_length(convert_from(payload, 'UTF8')::jsonb -> 'changed') > 0"""
 REMINDERS = f"""
-SELECT event_id FROM outbox WHERE topic = '{topics.HOLDS}' AND type = 'hold_ending.v1'"""
+SELECT event_id, convert_from(payload, 'UTF8')::jsonb ->> 'order_id' AS order_id FROM outbox
+WHERE topic = '{topics.HOLDS}' AND type = 'hold_ending.v1'"""
 ORDERS = "SELECT id::text AS id, customer_id::text AS customer_id, notify FROM orders"
 # Every e-mail address that a card ever had; an erased card has no rows here but its tombstone.
 CARDS = f"""
@@ -49,8 +50,14 @@ async def violations(databases: Databases) -> list[Violation]:
         if order is not None:
             told = made[change["event_id"]]
             found += _compare(change, told, order, addresses.get(order["customer_id"]))
-    known = {row["event_id"] for row in changes}
-    known |= {row["event_id"] for row in await databases.rows("inventory", REMINDERS)}
+    reminders = await databases.rows("inventory", REMINDERS)
+    for reminder in reminders:
+        told, order = made[reminder["event_id"]], orders.get(reminder["order_id"])
+        # Nobody is reminded of what is over by then, so only too many can be told.
+        if told and (max(told.values()) > 1 or (order is not None and not order["notify"])):
+            text = f"reminder told by {dict(told)}"
+            found.append(Violation("I7", reminder["order_id"], text))
+    known = {row["event_id"] for row in [*changes, *reminders]}
     found += [
         Violation("I7", row["order_id"], f"{row['channel']} message {row['id']} tells of nothing")
         for row in messages

@@ -138,6 +138,19 @@ async def test_bytes_nobody_can_read_go_to_the_dead_letters(pinging: Bench) -> N
     assert await pings(pinging.db) == 1
 
 
+async def test_more_garbage_than_a_record_holds_is_cut(pinging: Bench) -> None:
+    """A row that Kafka refuses would stop all behind it: the beginning goes, with its size."""
+    garbage = b"\xff" * (outbox.PAYLOAD_BYTES_MAX + 1)
+    await consumer_of(pinging).consume([Record(topics.SHIPMENTS, 0, "k", garbage, {})])
+    async with pinging.db.reading() as tx:
+        rows = await tx.execute(
+            sa.text("SELECT payload, headers FROM outbox WHERE type = 'dead_letter.v1'")
+        )
+        [row] = rows.all()
+    assert row.payload == garbage[:-1]
+    assert row.headers["dead_bytes"] == str(len(garbage))
+
+
 @pytest.mark.parametrize("type", [ShipmentPosting.TYPE, "new.v1"])
 async def test_a_body_nobody_can_read_goes_there_too(pinging: Bench, type: str) -> None:
     """Headers may be right and the body no JSON: nobody could mend it, others are handled."""

@@ -26,6 +26,7 @@ from chassis.http.fields import (
 )
 from chassis.http.idempotency import Keyed
 from chassis.http.pages import Cursor, Limit, Page, after, page_of
+from chassis.http.problems import Unauthorized
 from chassis.http.waiting import Wait, once_known
 from chassis.ids import uuid7
 from chassis.runtime import Here
@@ -311,6 +312,25 @@ async def test_a_bad_token_opens_nothing(edging: Bench, bad: str) -> None:
         answer = await client.get("/numbers")
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_wrong_token_asks_identity_for_new_keys_once_in_a_while() -> None:
+    """While identity does not answer, tokens that have ended are refused without each waiting."""
+    asked = 0
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        verifier = Verifier(f"http://127.0.0.1:{port}/keys", KeySet([SIGNING_KEY]))
+        for _ in range(3):
+            with pytest.raises(Unauthorized):
+                await verifier.verify(forged(exp=1))
+    assert asked == 1
 
 
 async def test_a_role_without_the_right_is_refused(edging: Bench) -> None:

@@ -1,6 +1,8 @@
 """The agent against a hub: enrolled, linked, printing once, telling the truth."""
 
 import asyncio
+import contextlib
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -200,6 +202,28 @@ async def test_a_revoked_agent_stops(hub, linked):
     with pytest.raises(ExceptionGroup) as ended:
         await linked.task
     assert ended.group_contains(HubRefused, match="revoked")
+
+
+async def test_a_journal_that_cannot_be_written_ends_the_agent_and_the_next_run_prints(
+    hub, linked, order, waits
+):
+    """A full disk leaves no printer silently dead: who keeps the agent starts it anew."""
+    with contextlib.closing(sqlite3.connect(linked.journal)) as journal:
+        journal.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON jobs BEGIN SELECT RAISE(FAIL, 'full'); END"
+        )
+        journal.commit()
+        job = order()
+        await hub.print(job)
+        with pytest.raises(ExceptionGroup) as ended:
+            await asyncio.wait_for(linked.task, 30)
+        assert ended.group_contains(sqlite3.Error, match="full")
+        journal.execute("DROP TRIGGER full")
+        journal.commit()
+    linked.start()
+    await waits(lambda: hub.reports, "the report")
+    assert hub.states() == [(job.job_id, "printed")]
+    assert len(papers_of(linked)) == 1
 
 
 async def test_an_agent_that_is_told_to_stop_ends_cleanly(hub, agent_in, waits):

@@ -253,9 +253,16 @@ def _by_version(
 
 
 async def bury(tx: AsyncConnection, dead: Sequence[tuple[Record, str]]) -> None:
-    """Put bytes that nobody can read on the dead-letter topic, with where they came from."""
+    """Put bytes that nobody can read on the dead-letter topic, with where they came from.
+
+    Of more bytes than a record holds the beginning is kept, and how many there were.
+    """
     for record, error in dead:
+        payload = record.payload or b""
         headers = {"dead_topic": record.topic, "dead_reason": error[:500]}
+        if len(payload) > outbox.PAYLOAD_BYTES_MAX:
+            headers["dead_bytes"] = str(len(payload))
+            payload = payload[: outbox.PAYLOAD_BYTES_MAX]
         await outbox.say_raw(
-            tx, topics.DEAD_LETTERS, record.key, "dead_letter.v1", record.payload or b"", headers
+            tx, topics.DEAD_LETTERS, record.key, "dead_letter.v1", payload, headers
         )

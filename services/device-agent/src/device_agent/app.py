@@ -81,6 +81,7 @@ async def serve(settings: AgentSettings, path: Path, clock: Clock) -> None:
         parts = (identity, press, scribe, desk.scanned, clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_transport(settings, *parts).run())
+            tasks.create_task(press.watch())
             for scanner in settings.scanners:
                 tasks.create_task(desk.follow(scanner, store_id))
     finally:

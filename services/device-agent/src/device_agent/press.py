@@ -47,6 +47,7 @@ class Press:
         self._queues: dict[str, asyncio.Queue[PrintOrder]] = {}
         self._workers: list[asyncio.Task[None]] = []
         self._printing: set[str] = set()
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopping = False
         self.finished = asyncio.Event()  # Something is over and not reported yet.
 
@@ -82,8 +83,19 @@ class Press:
             self._queues[key] = asyncio.Queue()
             if options:
                 self._printers[key] = build(options, order.store_code)
-            self._workers.append(asyncio.create_task(self._print_queue(key), name=key))
+            worker = asyncio.create_task(self._print_queue(key), name=key)
+            worker.add_done_callback(self._worker_ended)
+            self._workers.append(worker)
         self._queues[key].put_nowait(order)
+
+    def _worker_ended(self, worker: asyncio.Task[None]) -> None:
+        error = None if worker.cancelled() else worker.exception()
+        if error is not None and not self._broken.done():
+            self._broken.set_exception(error)
+
+    async def watch(self) -> None:
+        """Raise what ended a printer's worker: without a journal nothing is printed."""
+        await self._broken
 
     async def _print_queue(self, key: str) -> None:
         queue, printer = self._queues[key], self._printers.get(key)

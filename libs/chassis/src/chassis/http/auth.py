@@ -88,7 +88,7 @@ class Verifier:
 
     def __init__(self, jwks_url: str, keys: KeySet | None = None) -> None:
         self._url, self._keys = jwks_url, keys
-        self._fetched_at = 0.0
+        self._asked_at = -REFRESH_MIN_S
         self._known: dict[str, tuple[Principal, float]] = {}
         self._fetching = asyncio.Lock()
 
@@ -123,23 +123,26 @@ class Verifier:
     async def _fetch(self) -> KeySet:
         """The newest keys, asked for at most every few seconds."""
         async with self._fetching:
-            recent = time.monotonic() - self._fetched_at < REFRESH_MIN_S
-            if self._keys is not None and (recent or not self._url):
-                return self._keys
-            try:
-                async with httpx.AsyncClient(timeout=5) as client:
-                    answer = await client.get(self._url)
-                    answer.raise_for_status()
-                    self._keys = KeySet.import_key_set(answer.json())
-                    self._fetched_at = time.monotonic()
-            except (httpx.HTTPError, ValueError) as error:
-                log.warning("identity's keys are not to be had", error=repr(error))
-                if self._keys is None:
-                    raise Unavailable(
-                        "Signing in cannot be checked now: try again in a moment.",
-                        headers={"Retry-After": "1"},
-                    ) from error
+            if self._url and time.monotonic() - self._asked_at >= REFRESH_MIN_S:
+                self._keys = await self._ask() or self._keys
+                # Also when it failed: who waits here need not each find out by waiting.
+                self._asked_at = time.monotonic()
+            if self._keys is None:
+                raise Unavailable(
+                    "Signing in cannot be checked now: try again in a moment.",
+                    headers={"Retry-After": "1"},
+                )
             return self._keys
+
+    async def _ask(self) -> KeySet | None:
+        try:
+            async with httpx.AsyncClient(timeout=5) as client:
+                answer = await client.get(self._url)
+                answer.raise_for_status()
+                return KeySet.import_key_set(answer.json())
+        except (httpx.HTTPError, ValueError) as error:
+            log.warning("identity's keys are not to be had", error=repr(error))
+            return None
 
 
 def _unauthorized() -> Unauthorized:

@@ -75,35 +75,39 @@ def describe_refusals(app: FastAPI) -> None:
             }
             for name, sentence in REFUSALS.values()
         }
-        for path, method, statuses in _refusals(app):
-            responses = document["paths"][path][method]["responses"]
-            unfit = {422} if "422" in responses else set()  # FastAPI knows what can be wrong.
-            for status in sorted(statuses | unfit):
+        for route, method in _calls(app):
+            operation = document["paths"][route.path_format][method]
+            for status in sorted(_statuses(route, method, operation)):
                 name, _ = REFUSALS[status]
-                responses[str(status)] = {"$ref": f"#/components/responses/{name}"}
+                operation["responses"][str(status)] = {"$ref": f"#/components/responses/{name}"}
         return document
 
     app.openapi = described  # type: ignore[method-assign]
 
 
-def _refusals(app: FastAPI) -> Iterator[tuple[str, str, set[int]]]:
-    """Path, method and statuses of each call that is described."""
+def _calls(app: FastAPI) -> Iterator[tuple[Any, str]]:
+    """Route and method of each call that is described."""
     routes: Iterator[Any] = iter(iter_route_contexts(app.routes))
     for route in routes:
         if getattr(route, "dependant", None) is None or not route.include_in_schema:
             continue
         for method in route.methods:
-            yield route.path_format, method.lower(), _statuses(route, method)
+            yield route, method.lower()
 
 
-def _statuses(route: Any, method: str) -> set[int]:
+def _statuses(route: Any, method: str, operation: dict[str, Any]) -> set[int]:
     calls = calls_of(route.dependant)
+    names = [one["name"] for one in operation.get("parameters", ())]
     found = {429}
     if any(hasattr(call, "right") for call in calls):
         found |= {401, 403, 503}
-    if method != "GET":
+    elif route.body_field is not None:
+        found.add(401)  # What is open to all and takes something takes a password or a token.
+    if method != "get":
         found.add(409)
-    if "{" in route.path_format:
+    if "422" in operation["responses"]:
+        found.add(422)  # FastAPI knows that something can be wrong.
+    if "{" in route.path_format or any(name.endswith("_id") for name in names):
         found.add(404)
     if route.body_field is not None:
         found |= {400, 404, 413}  # 404: a body names others by their ids.
