@@ -1,6 +1,7 @@
 """The pages in a real browser: the scanner, the keys, and what a page keeps."""
 
 import asyncio
+import contextlib
 import json
 import time
 
@@ -144,6 +145,67 @@ async def test_a_lost_line_keeps_the_order_and_takes_it_once(open_page: Open, ch
     await page.click("#accept")
     await expect(page.get_by_test_id("accepted-number")).to_be_visible()
     assert len(chain.orders) == before + 1
+
+
+async def hold_accept(page: Page) -> tuple[asyncio.Event, asyncio.Event]:
+    """Holds the next order on its way: the first event says that it left, the second lets it go."""
+    left, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        left.set()
+        await go_on.wait()
+        await route.continue_()
+
+    await page.route("**/take-order/accept", slowly)
+    return left, go_on
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_nothing_is_lost_while_an_order_is_on_its_way(
+    open_page: Open, chain: Chain, refused: bool
+) -> None:
+    """Scans and items belong to the next order once it is taken, and to it when it is refused."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.get_by_test_id("total")).to_have_text("€49.90")
+    left, go_on = await hold_accept(page)
+    await page.focus("#hold-days")
+    await page.keyboard.press("Enter")
+    await left.wait()
+    await scan(page, MUG)
+    await page.keyboard.press("F8")
+    await page.keyboard.press("F9")
+    await page.locator("#item").press_sequentially("lamp", delay=110)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#item")).to_have_value("")
+    await scan(page, MUG)
+    await expect(page.locator(".till-line")).to_have_count(1)
+    await expect(page.locator("[name=pay][value=later]")).to_be_checked()
+    with contextlib.ExitStack() as wrong:
+        if refused:
+            wrong.enter_context(chain.refusing("/orders", Refused(403, "Not in this store.")))
+        go_on.set()
+        kept = ["Stoneware mug, sea green", "Reading lamp with clamp"]
+        if refused:
+            kept.insert(0, "Electric kettle 1.7 l, steel")
+            await expect(page.locator("#order-says")).to_have_text("Not in this store.")
+        await expect(page.locator(".line-name")).to_have_text(kept)
+    await expect(page.get_by_label("Quantity of Stoneware mug, sea green")).to_have_value("2")
+    await expect(page.locator("#parked")).to_be_empty()
+
+
+async def test_a_reload_while_an_order_is_on_its_way_keeps_the_scans(open_page: Open) -> None:
+    """What was scanned meanwhile is there after the reload."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.get_by_test_id("total")).to_have_text("€49.90")
+    left, go_on = await hold_accept(page)
+    await page.click("#accept")
+    await left.wait()
+    await scan(page, MUG)
+    await page.reload()
+    await expect(page.locator(".till-line")).to_have_count(2)
+    go_on.set()
 
 
 async def test_an_unknown_item_becomes_a_special_order_by_one_key(open_page: Open) -> None:

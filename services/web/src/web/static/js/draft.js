@@ -5,6 +5,7 @@ import { uuid7 } from "./ids.js";
 
 const PLACE = "holdfast.draft";
 const PARKED = "holdfast.parked";
+const KEPT = "holdfast.kept";
 const MINOR = { JPY: 0, KRW: 0, ISK: 0, KWD: 3, BHD: 3, TND: 3 };
 const PARKED_MAX = 20;
 
@@ -51,6 +52,17 @@ export class Draft {
   renew() {
     this.state = this.fresh();
     this.save();
+  }
+
+  /** Keeps what was scanned or chosen while the order is on its way. */
+  keep(one) {
+    localStorage.setItem(KEPT, JSON.stringify([...read(KEPT, []), one]));
+  }
+
+  takeKept() {
+    const kept = read(KEPT, []);
+    localStorage.removeItem(KEPT);
+    return kept;
   }
 
   /** Adds one of the item; a second scan of the same item makes it two. */

@@ -26,6 +26,7 @@ class Till {
     this.show();
     this.lines.askStock(this.draft.state.lines.map((line) => line.sku));
     for (const line of this.draft.state.lines.filter((one) => one.state === "looking")) this.lookUp(line);
+    this.addKept(); // A reload came before the answer to the order.
   }
 
   money(value) {
@@ -65,6 +66,21 @@ class Till {
 
   // Items: scanned or typed
 
+  /** Adds a scanned code or a chosen item; what comes while an order is on its way waits for the answer. */
+  take(one) {
+    if (this.accepting) return this.draft.keep(one);
+    this.side.clearRefusals();
+    return this.add(one);
+  }
+
+  add({ code, item, text }) {
+    return code === undefined ? this.chosen(item, text) : this.scanned(code);
+  }
+
+  addKept() {
+    for (const one of this.draft.takeKept()) this.add(one);
+  }
+
   added(line) {
     this.voice(this.say("added", { item: line.name, count: line.quantity }));
     this.show();
@@ -72,7 +88,6 @@ class Till {
   }
 
   async scanned(code) {
-    this.side.clearRefusals();
     const { lines } = this.draft.state;
     const known = lines.find((line) => line.sku && (line.codes ?? []).includes(code));
     if (known) return this.added(this.draft.add({ sku: known.sku }));
@@ -137,13 +152,17 @@ class Till {
       ];
     }, (item, text) => {
       $("item").value = "";
-      const line = this.draft.add(item ?? { name: text.trim(), price: "" });
-      if (item) line.codes = item.barcodes;
-      this.draft.save();
-      this.added(line);
-      this.lines.askStock([line.sku]);
-      (item ? $("item") : this.lines.rows.get(line.id).price).focus();
+      this.take({ item, text: text.trim() });
     });
+  }
+
+  chosen(item, text) {
+    const line = this.draft.add(item ?? { name: text, price: "" });
+    if (item) line.codes = item.barcodes;
+    this.draft.save();
+    this.added(line);
+    this.lines.askStock([line.sku]);
+    (item ? $("item") : this.lines.rows.get(line.id).price).focus();
   }
 
   // Taking the order
@@ -153,17 +172,21 @@ class Till {
     this.side.clearRefusals();
     const problem = this.draft.problem();
     if (problem) return this.showProblem(problem);
-    this.accepting = true;
-    $("accept").disabled = true;
+    this.wait(true);
     this.voice(this.say("accepting"));
-    try {
-      this.finish(await ask("/take-order/accept", this.draft.body()));
-    } catch (error) {
-      this.showRefusal(error);
-    } finally {
-      this.accepting = false;
-      $("accept").disabled = false;
-    }
+    const show = await ask("/take-order/accept", this.draft.body())
+      .then((answer) => () => this.finish(answer), (error) => () => this.showRefusal(error));
+    this.wait(false);
+    show();
+    this.addKept();
+  }
+
+  /** While an order is on its way only the item's field is open: what it takes is kept for after. */
+  wait(accepting) {
+    this.accepting = accepting;
+    if (accepting) $("item").focus();
+    for (const part of document.querySelectorAll(".till-side, .till-scroll, .keys, #parked")) part.inert = accepting;
+    $("accept").disabled = accepting;
   }
 
   showProblem({ line, field, word }) {
@@ -234,7 +257,7 @@ class Till {
     const act = this.keys[key];
     if (!act) return;
     event.preventDefault();
-    act();
+    if (!this.accepting) act();
   }
 
   listen() {
@@ -243,9 +266,9 @@ class Till {
     for (const button of document.querySelectorAll("[data-press]")) {
       button.addEventListener("click", () => this.keys[{ Esc: "Escape" }[button.dataset.press] ?? button.dataset.press]());
     }
-    readScanner((code) => this.scanned(code), () => (document.querySelector("dialog[open]") ? null : $("item")));
+    readScanner((code) => this.take({ code }), () => (document.querySelector("dialog[open]") ? null : $("item")));
     addEventListener("live:scan", ({ detail }) => {
-      if (detail.store_id === this.draft.till.store && document.visibilityState === "visible") this.scanned(detail.code);
+      if (detail.store_id === this.draft.till.store && document.visibilityState === "visible") this.take({ code: detail.code });
     });
     for (const kind of ["live:order", "live:print"]) {
       addEventListener(kind, ({ detail }) => {
