@@ -208,6 +208,57 @@ async def test_a_reload_while_an_order_is_on_its_way_keeps_the_scans(open_page: 
     go_on.set()
 
 
+async def lose_one_answer(page: Page) -> None:
+    """The next order is taken, and its answer does not arrive."""
+
+    async def lose(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    await page.route("**/take-order/accept", lose, times=1)
+
+
+async def test_an_order_sent_again_is_the_same_request(open_page: Open, chain: Chain) -> None:
+    """The answer is lost after the order was taken: Enter again asks word for word the same."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.get_by_test_id("total")).to_have_text("€49.90")
+    await lose_one_answer(page)
+    await page.click("#accept")
+    await expect(page.locator("#order-says")).to_contain_text("The line is lost")
+    await page.reload()
+    await page.click("#accept")
+    await expect(page.get_by_test_id("accepted-number")).to_be_visible()
+    first, again = [
+        body for method, path, body, _ in chain.asked if (method, path) == ("POST", "/orders")
+    ]
+    assert first == again
+
+
+async def test_an_item_added_after_a_lost_answer_is_not_lost(open_page: Open, chain: Chain) -> None:
+    """The clerk is told that the order was taken without it; what is typed waits, parked."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.get_by_test_id("total")).to_have_text("€49.90")
+    await lose_one_answer(page)
+    await page.click("#accept")
+    await expect(page.locator("#order-says")).to_contain_text("The line is lost")
+    await scan(page, MUG)
+    await expect(page.get_by_test_id("total")).to_have_text("€58.40")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#order-says")).to_contain_text("without your last change")
+    await expect(page.get_by_test_id("accepted-number")).to_be_visible()
+    await expect(page.locator(".till-line")).to_have_count(0)
+    taken = len(chain.orders)
+    await page.keyboard.press("F8")
+    await expect(page.locator(".till-line")).to_have_count(2)
+    await page.get_by_role("button", name="Remove Electric kettle").click()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".till-line")).to_have_count(0)
+    assert len(chain.orders) == taken + 1
+    assert [one["sku"] for one in list(chain.orders.values())[-1]["lines"]] == ["MUG-03"]
+
+
 async def test_an_unknown_item_becomes_a_special_order_by_one_key(open_page: Open) -> None:
     """A word that no item has is taken by Enter, at the price that is typed."""
     page = await open_page("cashier", "/take-order")

@@ -199,9 +199,20 @@ class Till {
   showRefusal(error) {
     if (!(error instanceof Refusal)) return this.side.refuse("order-says", this.say("lost"));
     if (error.status === 401) return this.side.refuse("order-says", this.say("signed_out"));
+    if (error.errors.some(({ pointer }) => pointer === "/id")) return this.showTaken(error.message);
+    if (error.status === 422) this.draft.countAnew();
     const placed = error.errors.filter((one) => this.placeInLine(one) || this.side.place(one));
     if (!placed.length) this.side.refuse("order-says", error.message);
     return undefined;
+  }
+
+  /** An earlier try was taken, and the draft has changed since. */
+  showTaken(sentence) {
+    const { id } = this.draft.state;
+    this.draft.parkAnew();
+    this.restart();
+    this.side.refuse("order-says", sentence);
+    this.showAccepted(id);
   }
 
   placeInLine({ pointer, detail }) {
