@@ -24,7 +24,7 @@ class Till {
     this.findItems();
     this.listen();
     this.show();
-    this.lines.askStock(this.draft.state.lines.map((line) => line.sku));
+    this.lines.askAllStock();
     for (const line of this.draft.state.lines.filter((one) => one.state === "looking")) this.lookUp(line);
     this.addKept(); // A reload came before the answer to the order.
   }
@@ -60,7 +60,7 @@ class Till {
     this.lines.refused.clear();
     this.side.clearRefusals();
     this.show();
-    this.lines.askStock(this.draft.state.lines.map((line) => line.sku));
+    this.lines.askAllStock();
     $("item").focus();
   }
 
