@@ -1,14 +1,18 @@
 """Open pages in a real browser: what they do with the changes that they are told."""
 
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
 import pytest
+from contracts.devices import Scanned
 from fastapi import FastAPI
 from playwright.async_api import expect
-from web.live import QUEUE_MAX, Change
+from web.live import QUEUE_MAX, Change, change_of
 
 from . import fake_data as data
 from .conftest import Open
 from .fake_api import Chain
-from .scanner import KETTLE, scan
+from .scanner import KETTLE, MUG, scan
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # The browser's.
 READY = data.id_of("order S01-000412")
@@ -45,3 +49,26 @@ async def test_a_journal_whose_stream_came_back_shows_the_orders_as_they_are(
     chain.orders[READY]["status"] = "cancelled"
     end_streams(app)
     await expect(row).to_contain_text("Cancelled")
+
+
+async def test_a_scan_that_an_agent_tells_late_is_in_no_order(
+    open_page: Open, app: FastAPI
+) -> None:
+    """What a store's agent read before it was cut off does not pour into the order of now."""
+    page = await open_page("cashier", "/take-order")
+    await expect(page.locator("[data-live].is-live")).to_be_visible()
+    for code, age in ((KETTLE, timedelta(seconds=11)), (MUG, timedelta(0))):
+        change = change_of(
+            Scanned(
+                device_id=UUID(READY),
+                scan_id=UUID(READY),
+                store_id=UUID(data.STORES[0]["id"]),
+                scanner="one",
+                code=code,
+                symbology=None,
+                at=datetime.now(UTC) - age,
+            )
+        )
+        assert change is not None
+        app.state.live.tell(change)
+    await expect(page.locator(".line-name")).to_have_text(["Stoneware mug, sea green"])

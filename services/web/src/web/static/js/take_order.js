@@ -8,6 +8,7 @@ import { readScanner } from "./scanner.js";
 import { Lines } from "./till_lines.js";
 import { Side } from "./till_side.js";
 
+const SCAN_AGE_MAX_MS = 10_000;
 const $ = (id) => document.getElementById(id);
 
 class Till {
@@ -279,7 +280,10 @@ class Till {
     }
     readScanner((code) => this.take({ code }), () => (document.querySelector("dialog[open]") ? null : $("item")));
     addEventListener("live:scan", ({ detail }) => {
-      if (detail.store_id === this.draft.till.store && document.visibilityState === "visible") this.take({ code: detail.code });
+      // An agent that was cut off tells late what it read: that belongs to no order of now.
+      const late = Date.now() - Date.parse(detail.at) > SCAN_AGE_MAX_MS;
+      const here = detail.store_id === this.draft.till.store && document.visibilityState === "visible";
+      if (here && !late) this.take({ code: detail.code });
     });
     for (const kind of ["live:order", "live:print"]) {
       addEventListener(kind, ({ detail }) => {
