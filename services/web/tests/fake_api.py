@@ -38,8 +38,11 @@ def create(chain: Chain) -> FastAPI:
             if not key:
                 return JSONResponse({"title": "Key missing", "status": 400}, 400)
             if key in chain.answers:
+                if chain.bodies[key] != body:
+                    return JSONResponse({"title": "Key reused", "status": 422}, 422)
                 status, old = chain.answers[key]
                 return JSONResponse(old, status)
+            chain.bodies[key] = body
         return await call_next(request)
 
     _sessions(app, chain)

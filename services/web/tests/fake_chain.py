@@ -68,6 +68,7 @@ class Chain:
         self.stores = [dict(one) for one in data.STORES]
         self.asked: list[tuple[str, str, Json | None, dict[str, str]]] = []
         self.answers: dict[str, tuple[int, Any]] = {}
+        self.bodies: dict[str, Json | None] = {}  # What was asked under each key.
         self.refusals: dict[str, Refused] = {}
         self.refreshed: dict[str, int] = {}
         self.token_life_seconds = 300

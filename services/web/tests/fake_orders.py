@@ -1,5 +1,6 @@
 """Orders, money and goods of the tests' API."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from fastapi import FastAPI, Request
@@ -77,6 +78,7 @@ def _orders(app: FastAPI, chain: Chain) -> None:
         number = f"S01-{500 + len(chain.orders):06d}"
         order = data.order_of(number, lines=lines, status="ready")
         for made, line in zip(order["lines"], body["lines"], strict=True):
+            made["unit_price"] = line.get("unit_price", made["unit_price"])
             if "special" in line:
                 made["description"] = line["special"]["description"]
                 made["sku"] = "SPECIAL-1"
@@ -88,7 +90,8 @@ def _orders(app: FastAPI, chain: Chain) -> None:
                 (c["name"] for c in chain.customers if c["id"] == body.get("customer_id")), None
             ),
         }
-        order["hold"] = body["hold"]
+        order["channel"] = body["channel"]
+        order["hold"] = {"until": data.iso(timedelta(days=3))} | body["hold"]
         order["prepayment"] = body.get("prepayment") or order["prepayment_proposed"]
         chain.orders[order["id"]] = order
         return kept(chain, request, 201, order)

@@ -1,8 +1,8 @@
 """The pages in a real browser: the scanner, the keys, and what a page keeps."""
 
 import asyncio
+import contextlib
 import json
-import time
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -10,46 +10,10 @@ from playwright.async_api import Page, Route, expect
 from . import fake_data as data
 from .conftest import Open
 from .fake_api import Chain, Refused
+from .scanner import KETTLE, LAYOUTS, MUG, scan
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # The browser's.
 READY = data.id_of("order S01-000412")
-# What the digit keys type in other keyboard layouts; a scanner presses the same places.
-LAYOUTS = {
-    "US": "1234567890",
-    "French": "&é\"'(-è_çà",
-    "Czech": "+ěščřžýáíé",
-    "Kazakh": '"әіңғ,.үұқ',
-    "Lithuanian": "ąčęėįšųū90",
-}
-SCANNER_KEY_S = 0.005
-KETTLE, MUG = "4006381333931", "4006381333948"
-
-
-async def scan(page: Page, code: str, layout: str = "US", stall_s: float = 0) -> None:
-    """A scanner: keys without a pause and Enter, typed by place, whatever they write.
-
-    Each key says when it was pressed, as the operating system does for a real scanner;
-    a machine that stalls hands them over late.
-    """
-    session = await page.context.new_cdp_session(page)
-    calls = []
-    start = time.time()
-    for at, digit in enumerate([*code, "Enter"]):
-        enter = digit == "Enter"
-        text = "\r" if enter else LAYOUTS[layout]["1234567890".index(digit)]
-        key = {
-            "code": "Enter" if enter else f"Digit{digit}",
-            "key": digit if enter else text,
-            "windowsVirtualKeyCode": 13 if enter else ord(digit),
-            "timestamp": start + at * SCANNER_KEY_S,
-        }
-        calls.append({"type": "keyDown", "text": text, **key})
-        calls.append({"type": "keyUp", **key})
-    middle = len(calls) // 2
-    for part in (calls[:middle], calls[middle:]):
-        await asyncio.gather(*(session.send("Input.dispatchKeyEvent", call) for call in part))
-        await asyncio.sleep(stall_s)
-    await session.detach()
 
 
 def line(page: Page, name: str) -> object:
@@ -144,6 +108,118 @@ async def test_a_lost_line_keeps_the_order_and_takes_it_once(open_page: Open, ch
     await page.click("#accept")
     await expect(page.get_by_test_id("accepted-number")).to_be_visible()
     assert len(chain.orders) == before + 1
+
+
+async def hold_accept(page: Page) -> tuple[asyncio.Event, asyncio.Event]:
+    """Holds the next order on its way: the first event says that it left, the second lets it go."""
+    left, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        left.set()
+        await go_on.wait()
+        await route.continue_()
+
+    await page.route("**/take-order/accept", slowly)
+    return left, go_on
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_nothing_is_lost_while_an_order_is_on_its_way(
+    open_page: Open, chain: Chain, refused: bool
+) -> None:
+    """Scans and items belong to the next order once it is taken, and to it when it is refused."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.get_by_test_id("total")).to_have_text("€49.90")
+    left, go_on = await hold_accept(page)
+    await page.focus("#hold-days")
+    await page.keyboard.press("Enter")
+    await left.wait()
+    await scan(page, MUG)
+    await page.keyboard.press("F8")
+    await page.keyboard.press("F9")
+    await page.locator("#item").press_sequentially("lamp", delay=110)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#item")).to_have_value("")
+    await scan(page, MUG)
+    await expect(page.locator(".till-line")).to_have_count(1)
+    await expect(page.locator("[name=pay][value=later]")).to_be_checked()
+    with contextlib.ExitStack() as wrong:
+        if refused:
+            wrong.enter_context(chain.refusing("/orders", Refused(403, "Not in this store.")))
+        go_on.set()
+        kept = ["Stoneware mug, sea green", "Reading lamp with clamp"]
+        if refused:
+            kept.insert(0, "Electric kettle 1.7 l, steel")
+            await expect(page.locator("#order-says")).to_have_text("Not in this store.")
+        await expect(page.locator(".line-name")).to_have_text(kept)
+    await expect(page.get_by_label("Quantity of Stoneware mug, sea green")).to_have_value("2")
+    await expect(page.locator("#parked")).to_be_empty()
+
+
+async def test_a_reload_while_an_order_is_on_its_way_keeps_the_scans(open_page: Open) -> None:
+    """What was scanned meanwhile is there after the reload."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.get_by_test_id("total")).to_have_text("€49.90")
+    left, go_on = await hold_accept(page)
+    await page.click("#accept")
+    await left.wait()
+    await scan(page, MUG)
+    await page.reload()
+    await expect(page.locator(".till-line")).to_have_count(2)
+    go_on.set()
+
+
+async def lose_one_answer(page: Page) -> None:
+    """The next order is taken, and its answer does not arrive."""
+
+    async def lose(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    await page.route("**/take-order/accept", lose, times=1)
+
+
+async def test_an_order_sent_again_is_the_same_request(open_page: Open, chain: Chain) -> None:
+    """The answer is lost after the order was taken: Enter again asks word for word the same."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.get_by_test_id("total")).to_have_text("€49.90")
+    await lose_one_answer(page)
+    await page.click("#accept")
+    await expect(page.locator("#order-says")).to_contain_text("The line is lost")
+    await page.reload()
+    await page.click("#accept")
+    await expect(page.get_by_test_id("accepted-number")).to_be_visible()
+    first, again = [
+        body for method, path, body, _ in chain.asked if (method, path) == ("POST", "/orders")
+    ]
+    assert first == again
+
+
+async def test_an_item_added_after_a_lost_answer_is_not_lost(open_page: Open, chain: Chain) -> None:
+    """The clerk is told that the order was taken without it; what is typed waits, parked."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.get_by_test_id("total")).to_have_text("€49.90")
+    await lose_one_answer(page)
+    await page.click("#accept")
+    await expect(page.locator("#order-says")).to_contain_text("The line is lost")
+    await scan(page, MUG)
+    await expect(page.get_by_test_id("total")).to_have_text("€58.40")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#order-says")).to_contain_text("without your last change")
+    await expect(page.get_by_test_id("accepted-number")).to_be_visible()
+    await expect(page.locator(".till-line")).to_have_count(0)
+    taken = len(chain.orders)
+    await page.keyboard.press("F8")
+    await expect(page.locator(".till-line")).to_have_count(2)
+    await page.get_by_role("button", name="Remove Electric kettle").click()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".till-line")).to_have_count(0)
+    assert len(chain.orders) == taken + 1
+    assert [one["sku"] for one in list(chain.orders.values())[-1]["lines"]] == ["MUG-03"]
 
 
 async def test_an_unknown_item_becomes_a_special_order_by_one_key(open_page: Open) -> None:

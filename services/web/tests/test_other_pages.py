@@ -1,6 +1,7 @@
 """Customers, stock, today, settings, system, search and the till's questions."""
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
 from . import fake_data as data
@@ -8,6 +9,10 @@ from .conftest import Services, SignIn, form_key, form_token
 from .fake_api import Chain, Refused
 
 JSON = {"accept": "application/json"}
+ASKED: list[data.Json] = [
+    {"sku": "KET-17", "quantity": "2"},
+    {"special": {"description": "Brass bell"}, "quantity": "1", "unit_price": "1250.00"},
+]
 
 
 def draft(**over: object) -> data.Json:
@@ -198,7 +203,7 @@ async def test_a_refused_line_keeps_its_pointer(sign_in: SignIn) -> None:
 
 
 async def test_an_order_that_got_through_is_found_again(chain: Chain, sign_in: SignIn) -> None:
-    """The answer was lost and the draft changed: the first order stands and is shown."""
+    """The answer was lost and the key with it: the first order stands and is shown."""
     client = await sign_in("cashier")
     headers = await csrf_of(client)
     await client.post("/take-order/accept", json=draft(), headers=headers)
@@ -206,6 +211,39 @@ async def test_an_order_that_got_through_is_found_again(chain: Chain, sign_in: S
         answer = await client.post("/take-order/accept", json=draft(), headers=headers)
     assert answer.status_code == 201
     assert answer.json()["order"]["id"] == data.id_of("draft")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lines": [*ASKED, {"sku": "MUG-03", "quantity": "1"}]},
+        {"lines": [ASKED[0] | {"quantity": "3"}, ASKED[1]]},
+        {"lines": [ASKED[0] | {"unit_price": "45.00"}, ASKED[1]]},
+        {"lines": [ASKED[0], ASKED[1] | {"special": {"description": "Bronze bell"}}]},
+        {"prepayment": "20.00"},
+        {"customer_name": "Ms Novak"},
+        {"channel": "phone"},
+        {"hold": {"method": "reserve", "warehouse_id": data.WAREHOUSES[0]["id"]}},
+    ],
+)
+async def test_a_draft_that_changed_after_it_was_taken_is_refused(
+    chain: Chain, sign_in: SignIn, change: data.Json
+) -> None:
+    """The clerk is told that the order is without the change, and no deposit is taken on it."""
+    client = await sign_in("cashier")
+    headers = await csrf_of(client)
+    body = draft()
+    body["order"]["lines"] = ASKED
+    await client.post("/take-order/accept", json=body, headers=headers)
+    paid = len(chain.payments)
+    body["order"] |= change
+    body["pay"] = {"key": data.id_of("pay"), "amount": "10", "method": "cash"}
+    answer = await client.post("/take-order/accept", json=body, headers=headers)
+    assert answer.status_code == 409
+    number = chain.orders[data.id_of("draft")]["number"]
+    assert answer.json()["sentence"].startswith(f"Order {number} was taken already")
+    assert [one["pointer"] for one in answer.json()["errors"]] == ["/id"]
+    assert len(chain.payments) == paid
 
 
 async def test_a_deposit_that_is_refused_leaves_the_order(chain: Chain, sign_in: SignIn) -> None:

@@ -94,6 +94,7 @@ def change_of(message: Message) -> Change | None:
                 "device_id": str(message.device_id),
                 "store_id": store,
                 "code": message.code,
+                "at": message.at.isoformat(),
             }
             return Change("scan", store, None, None, scan)
     return None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse, Response
 
-from web.api import ApiProblem
+from web.api import ApiProblem, FieldProblem
 from web.directory import Places
 from web.jsons import Json
 from web.pages.order_view import amount, goods_of, money_of
@@ -188,7 +189,10 @@ def _promise(rows: list[Json], here: set[str]) -> Json:
 
 @router.post("/take-order/accept")
 async def accept(visit: Taker, draft: Accepted) -> Response:
-    """Accepts the draft once, however often it is sent, and takes the deposit with it."""
+    """Accepts the draft once, however often it is sent, and takes the deposit with it.
+
+    A draft that was changed after it was taken is refused, and no deposit is taken.
+    """
     visit.check_token(visit.request.headers.get("x-csrf-token", ""))
     try:
         order = await visit.api.post("/orders", draft.order, draft.key, wait_seconds=WAIT_SECONDS)
@@ -196,6 +200,8 @@ async def accept(visit: Taker, draft: Accepted) -> Response:
         order = await _accepted_before(visit, draft, problem)
         if order is None:
             return _refusal(visit, problem)
+        if not _is_asked(order, draft.order):
+            return _refusal(visit, _taken_otherwise(visit, order))
     answer: Json = {"order": _summary(order), "payment_problem": None}
     if draft.pay is not None:
         answer["payment_problem"] = await _pay(visit, order, draft.pay)
@@ -204,13 +210,60 @@ async def accept(visit: Taker, draft: Accepted) -> Response:
 
 async def _accepted_before(visit: Visit, draft: Accepted, problem: ApiProblem) -> Json | None:
     """The order, when an earlier try got through although its answer was lost."""
-    if problem.status not in (409, 422) or not draft.order.get("id") or problem.errors:
+    if problem.status not in (409, 422) or not draft.order.get("id"):
+        return None
+    if any(one.pointer != "/id" for one in problem.errors):
         return None
     try:
         found: Json = await visit.api.get(f"/orders/{draft.order['id']}")
     except ApiProblem:
         return None
     return found
+
+
+def _is_asked(order: Json, asked: Json) -> bool:
+    """Whether the order is what is asked; what the draft leaves to the chain is as it is."""
+    customer = order["customer"] or {}
+    hold, until = asked["hold"], asked["hold"].get("until")
+    return (
+        len(order["lines"]) == len(asked["lines"])
+        and all(map(_is_line_asked, order["lines"], asked["lines"]))
+        and amount(order["prepayment"])
+        == amount(asked.get("prepayment", order["prepayment_proposed"]))
+        and (customer.get("id") or customer.get("name"))
+        == (asked.get("customer_id") or asked.get("customer_name"))
+        and order["channel"] == asked["channel"]
+        and order["hold"]["method"] == hold["method"]
+        and order["hold"]["warehouse_id"] == hold["warehouse_id"]
+        and (until is None or _moment(order["hold"]["until"]) == _moment(until))
+    )
+
+
+def _is_line_asked(line: Json, asked: Json) -> bool:
+    what = (
+        line["sku"] == asked["sku"]
+        if "sku" in asked
+        else line["description"] == asked["special"]["description"]
+    )
+    price = asked.get("unit_price", line["unit_price"])
+    return (
+        what
+        and amount(line["quantity"]) == amount(asked["quantity"])
+        and amount(line["unit_price"]) == amount(price)
+    )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _taken_otherwise(visit: Visit, order: Json) -> ApiProblem:
+    sentence = visit.say(
+        "Order %(number)s was taken already, without your last change. Do not pay again: open it "
+        "to see what is paid and to change it. What you typed is parked.",
+        number=order["number"],
+    )
+    return ApiProblem(409, "", sentence, errors=[FieldProblem("/id", sentence)])
 
 
 async def _pay(visit: Visit, order: Json, paid: Paid) -> str | None:

@@ -5,8 +5,12 @@ import { uuid7 } from "./ids.js";
 
 const PLACE = "holdfast.draft";
 const PARKED = "holdfast.parked";
+const KEPT = "holdfast.kept";
 const MINOR = { JPY: 0, KRW: 0, ISK: 0, KWD: 3, BHD: 3, TND: 3 };
 const PARKED_MAX = 20;
+
+// Under these the order and its deposit are taken once.
+const minted = () => ({ id: uuid7(), key: uuid7(), payKey: uuid7(), sent: null });
 
 const read = (place, otherwise) => {
   try {
@@ -25,7 +29,7 @@ export class Draft {
 
   fresh() {
     return {
-      id: uuid7(), key: uuid7(), payKey: uuid7(), store: this.till.store, channel: "counter",
+      ...minted(), store: this.till.store, channel: "counter",
       lines: [], customer: null, customerText: "", holdMethod: this.till.holdMethod,
       holdDays: String(this.till.holdDays), warehouse: this.till.warehouses[0]?.id ?? "",
       prepayment: null, pay: "later",
@@ -51,6 +55,17 @@ export class Draft {
   renew() {
     this.state = this.fresh();
     this.save();
+  }
+
+  /** Keeps what was scanned or chosen while the order is on its way. */
+  keep(one) {
+    localStorage.setItem(KEPT, JSON.stringify([...read(KEPT, []), one]));
+  }
+
+  takeKept() {
+    const kept = read(KEPT, []);
+    localStorage.removeItem(KEPT);
+    return kept;
   }
 
   /** Adds one of the item; a second scan of the same item makes it two. */
@@ -97,8 +112,11 @@ export class Draft {
     return this.state.prepayment ?? this.proposed;
   }
 
+  /** When the hold ends: as it was sent, so that the same order sent again is the same request. */
   get until() {
-    const days = Number(this.state.holdDays);
+    const { sent, holdDays } = this.state;
+    if (sent?.holdDays === holdDays) return new Date(sent.until);
+    const days = Number(holdDays);
     if (!Number.isInteger(days) || days < 1) return null;
     const end = new Date();
     end.setDate(end.getDate() + days);
@@ -119,7 +137,13 @@ export class Draft {
     return null;
   }
 
-  /** The draft as the API takes it. */
+  /** The order was refused: the hold's days are counted from the next try. */
+  countAnew() {
+    this.state.sent = null;
+    this.save();
+  }
+
+  /** The draft as the API takes it; from now on the end of its hold stands. */
   body() {
     const { state } = this;
     const body = {
@@ -133,7 +157,12 @@ export class Draft {
       }),
       hold: { method: state.holdMethod, warehouse_id: state.warehouse },
     };
-    if (this.until) body.hold.until = this.until.toISOString();
+    const { until } = this;
+    if (until) {
+      body.hold.until = until.toISOString();
+      state.sent = { holdDays: state.holdDays, until: body.hold.until };
+      this.save();
+    }
     if (state.customer?.id) body.customer_id = state.customer.id;
     else if (state.customerText.trim()) body.customer_name = state.customerText.trim();
     if (state.prepayment !== null) body.prepayment = typed(state.prepayment);
@@ -152,6 +181,12 @@ export class Draft {
   park() {
     localStorage.setItem(PARKED, JSON.stringify([...read(PARKED, []), this.state].slice(-PARKED_MAX)));
     this.renew();
+  }
+
+  /** Puts the draft aside as an order of its own: under its id another one was taken. */
+  parkAnew() {
+    Object.assign(this.state, minted());
+    this.park();
   }
 
   /** Brings a parked order back, and parks what is being typed. */

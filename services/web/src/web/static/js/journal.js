@@ -126,11 +126,20 @@ function startLiveRows(table) {
     });
   };
 
+  const refreshSoon = (...ids) => {
+    ids.forEach((id) => changed.add(id));
+    clearTimeout(timer);
+    timer = setTimeout(refresh, AHEAD_MS);
+  };
+
+  // What changed while the stream was away was not heard.
+  addEventListener("live:again", () => {
+    const rows = bodyOf(table).querySelectorAll("tr[data-order]");
+    if (rows.length) refreshSoon(...[...rows].map((row) => row.dataset.order));
+  });
   addEventListener("live:order", ({ detail }) => {
     if (bodyOf(table).querySelector(`tr[data-order="${detail.order_id}"]`)) {
-      changed.add(detail.order_id);
-      clearTimeout(timer);
-      timer = setTimeout(refresh, AHEAD_MS);
+      refreshSoon(detail.order_id);
     } else if (detail.type === "order_placed.v1") {
       unseen.add(detail.order_id);
       bar.textContent = words.new_rows.replace("{n}", unseen.size);

@@ -8,6 +8,7 @@ import { readScanner } from "./scanner.js";
 import { Lines } from "./till_lines.js";
 import { Side } from "./till_side.js";
 
+const SCAN_AGE_MAX_MS = 10_000;
 const $ = (id) => document.getElementById(id);
 
 class Till {
@@ -24,8 +25,9 @@ class Till {
     this.findItems();
     this.listen();
     this.show();
-    this.lines.askStock(this.draft.state.lines.map((line) => line.sku));
+    this.lines.askAllStock();
     for (const line of this.draft.state.lines.filter((one) => one.state === "looking")) this.lookUp(line);
+    this.addKept(); // A reload came before the answer to the order.
   }
 
   money(value) {
@@ -59,11 +61,26 @@ class Till {
     this.lines.refused.clear();
     this.side.clearRefusals();
     this.show();
-    this.lines.askStock(this.draft.state.lines.map((line) => line.sku));
+    this.lines.askAllStock();
     $("item").focus();
   }
 
   // Items: scanned or typed
+
+  /** Adds a scanned code or a chosen item; what comes while an order is on its way waits for the answer. */
+  take(one) {
+    if (this.accepting) return this.draft.keep(one);
+    this.side.clearRefusals();
+    return this.add(one);
+  }
+
+  add({ code, item, text }) {
+    return code === undefined ? this.chosen(item, text) : this.scanned(code);
+  }
+
+  addKept() {
+    for (const one of this.draft.takeKept()) this.add(one);
+  }
 
   added(line) {
     this.voice(this.say("added", { item: line.name, count: line.quantity }));
@@ -72,7 +89,6 @@ class Till {
   }
 
   async scanned(code) {
-    this.side.clearRefusals();
     const { lines } = this.draft.state;
     const known = lines.find((line) => line.sku && (line.codes ?? []).includes(code));
     if (known) return this.added(this.draft.add({ sku: known.sku }));
@@ -137,13 +153,17 @@ class Till {
       ];
     }, (item, text) => {
       $("item").value = "";
-      const line = this.draft.add(item ?? { name: text.trim(), price: "" });
-      if (item) line.codes = item.barcodes;
-      this.draft.save();
-      this.added(line);
-      this.lines.askStock([line.sku]);
-      (item ? $("item") : this.lines.rows.get(line.id).price).focus();
+      this.take({ item, text: text.trim() });
     });
+  }
+
+  chosen(item, text) {
+    const line = this.draft.add(item ?? { name: text, price: "" });
+    if (item) line.codes = item.barcodes;
+    this.draft.save();
+    this.added(line);
+    this.lines.askStock([line.sku]);
+    (item ? $("item") : this.lines.rows.get(line.id).price).focus();
   }
 
   // Taking the order
@@ -153,17 +173,21 @@ class Till {
     this.side.clearRefusals();
     const problem = this.draft.problem();
     if (problem) return this.showProblem(problem);
-    this.accepting = true;
-    $("accept").disabled = true;
+    this.wait(true);
     this.voice(this.say("accepting"));
-    try {
-      this.finish(await ask("/take-order/accept", this.draft.body()));
-    } catch (error) {
-      this.showRefusal(error);
-    } finally {
-      this.accepting = false;
-      $("accept").disabled = false;
-    }
+    const show = await ask("/take-order/accept", this.draft.body())
+      .then((answer) => () => this.finish(answer), (error) => () => this.showRefusal(error));
+    this.wait(false);
+    show();
+    this.addKept();
+  }
+
+  /** While an order is on its way only the item's field is open: what it takes is kept for after. */
+  wait(accepting) {
+    this.accepting = accepting;
+    if (accepting) $("item").focus();
+    for (const part of document.querySelectorAll(".till-side, .till-scroll, .keys, #parked")) part.inert = accepting;
+    $("accept").disabled = accepting;
   }
 
   showProblem({ line, field, word }) {
@@ -176,9 +200,20 @@ class Till {
   showRefusal(error) {
     if (!(error instanceof Refusal)) return this.side.refuse("order-says", this.say("lost"));
     if (error.status === 401) return this.side.refuse("order-says", this.say("signed_out"));
+    if (error.errors.some(({ pointer }) => pointer === "/id")) return this.showTaken(error.message);
+    if (error.status === 422) this.draft.countAnew();
     const placed = error.errors.filter((one) => this.placeInLine(one) || this.side.place(one));
     if (!placed.length) this.side.refuse("order-says", error.message);
     return undefined;
+  }
+
+  /** An earlier try was taken, and the draft has changed since. */
+  showTaken(sentence) {
+    const { id } = this.draft.state;
+    this.draft.parkAnew();
+    this.restart();
+    this.side.refuse("order-says", sentence);
+    this.showAccepted(id);
   }
 
   placeInLine({ pointer, detail }) {
@@ -234,7 +269,7 @@ class Till {
     const act = this.keys[key];
     if (!act) return;
     event.preventDefault();
-    act();
+    if (!this.accepting) act();
   }
 
   listen() {
@@ -243,9 +278,12 @@ class Till {
     for (const button of document.querySelectorAll("[data-press]")) {
       button.addEventListener("click", () => this.keys[{ Esc: "Escape" }[button.dataset.press] ?? button.dataset.press]());
     }
-    readScanner((code) => this.scanned(code), () => (document.querySelector("dialog[open]") ? null : $("item")));
+    readScanner((code) => this.take({ code }), () => (document.querySelector("dialog[open]") ? null : $("item")));
     addEventListener("live:scan", ({ detail }) => {
-      if (detail.store_id === this.draft.till.store && document.visibilityState === "visible") this.scanned(detail.code);
+      // An agent that was cut off tells late what it read: that belongs to no order of now.
+      const late = Date.now() - Date.parse(detail.at) > SCAN_AGE_MAX_MS;
+      const here = detail.store_id === this.draft.till.store && document.visibilityState === "visible";
+      if (here && !late) this.take({ code: detail.code });
     });
     for (const kind of ["live:order", "live:print"]) {
       addEventListener(kind, ({ detail }) => {

@@ -14,6 +14,7 @@ export class Lines {
     this.rows = new Map(); // Line id to the parts of its row.
     this.body = document.getElementById("lines");
     addEventListener("live:stock", ({ detail }) => this.moved(detail));
+    addEventListener("live:again", () => this.askAllStock()); // What moved meanwhile was not heard.
   }
 
   show() {
@@ -142,6 +143,10 @@ export class Lines {
       for (const [sku, known] of Object.entries(found.stock)) this.stock.set(sku, known);
       this.show();
     } catch { /* The line shows its SKU instead; the order itself decides. */ }
+  }
+
+  askAllStock() {
+    return this.askStock(this.draft.state.lines.map((line) => line.sku));
   }
 
   moved({ sku, store_id: store, warehouse_id: warehouse, available, expected }) {
