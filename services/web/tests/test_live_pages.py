@@ -57,7 +57,7 @@ async def test_a_scan_that_an_agent_tells_late_is_in_no_order(
     """What a store's agent read before it was cut off does not pour into the order of now."""
     page = await open_page("cashier", "/take-order")
     await expect(page.locator("[data-live].is-live")).to_be_visible()
-    for code, age in ((KETTLE, timedelta(seconds=11)), (MUG, timedelta(0))):
+    for code, age in ((KETTLE, timedelta(seconds=61)), (MUG, timedelta(0))):
         change = change_of(
             Scanned(
                 device_id=UUID(READY),

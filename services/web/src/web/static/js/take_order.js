@@ -8,7 +8,7 @@ import { readScanner } from "./scanner.js";
 import { Lines } from "./till_lines.js";
 import { Side } from "./till_side.js";
 
-const SCAN_AGE_MAX_MS = 10_000;
+const SCAN_AGE_MAX_MS = 60_000; // By two clocks: that of the agent and the one here.
 const $ = (id) => document.getElementById(id);
 
 class Till {
