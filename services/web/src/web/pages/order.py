@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from contracts.identity import Right
@@ -33,12 +34,14 @@ async def show(
     )
     names = await _staff(visit) if tab == "timeline" else {}
     steps = steps_of(order.body, documents, visit.known)
-    wish = visit.request.query_params.get("step")
+    query = visit.request.query_params
+    wishes = {name: query[name] for name in ("step", "amount") if name in query}
     values: Json = {
         "refused": None,
         "typed": {},
-        "open_step": wish if wish in steps else None,
-        "suggested": visit.request.query_params.get("amount", ""),
+        "open_step": wishes.get("step") if wishes.get("step") in steps else None,
+        "suggested": wishes.get("amount", ""),
+        "wishes": urlencode(wishes),
         **details,
         **context,
     }

@@ -105,6 +105,7 @@ function startOrder() {
   if ("refused" in order.dataset) return;
   let timer = 0;
   const busy = () => leaving() || order.querySelector("details[open].pop") ||
+    [...order.querySelectorAll("input, select")].some(changed) ||
     (order.contains(document.activeElement) && document.activeElement.matches("input, select"));
   const refresh = () => {
     clearTimeout(timer);
@@ -113,6 +114,12 @@ function startOrder() {
       htmx.trigger("#order", "order-moved");
     }, REFRESH_MS);
   };
+  // Someone may have begun to type since the page was asked for.
+  order.addEventListener("htmx:before:swap", (event) => {
+    if (!busy()) return;
+    event.preventDefault();
+    refresh();
+  });
   for (const kind of ["order", "print"]) {
     addEventListener(`live:${kind}`, ({ detail }) => {
       if (detail.order_id === order.dataset.order) refresh();
@@ -122,6 +129,11 @@ function startOrder() {
   // After a step, what it caused may have passed between this page and its stream.
   if (document.querySelector("[data-toast]")) addEventListener("live:begun", refresh, { once: true });
 }
+
+// Whether a hand gave the field another value than the page came with.
+const changed = (field) => field.options
+  ? [...field.options].some((one) => one.selected !== one.defaultSelected)
+  : field.value !== field.defaultValue || field.checked !== field.defaultChecked;
 
 // A form is on its way, and its answer will replace the page.
 const leaving = () => document.querySelector("form[data-sent]");

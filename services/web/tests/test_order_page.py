@@ -1,0 +1,96 @@
+"""The order's page under a clerk's hand: what was typed stays, and no key is lost."""
+
+import asyncio
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from . import fake_data as data
+from .conftest import Open
+from .fake_api import Chain
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # The browser's.
+READY = data.id_of("order S01-000412")
+
+
+class Held:
+    """Requests that wait until the test lets them go on."""
+
+    def __init__(self) -> None:
+        self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(self, route: Route) -> None:
+        self.arrived.set()
+        await self.go_on.wait()
+        await route.continue_()
+
+
+async def hold_refresh(page: Page) -> Held:
+    """Holds what the page asks of the order by itself."""
+    held = Held()
+
+    async def slowly(route: Route) -> None:
+        if "hx-request" in route.request.headers:
+            await held.wait(route)
+        else:
+            await route.continue_()
+
+    await page.route("**/orders/**", slowly)
+    return held
+
+
+async def hand_over_one_kettle(page: Page, chain: Chain) -> None:
+    """One kettle of two and nothing else: 49.90 less its share of the deposit is due now."""
+    kettle, *others = chain.orders[READY]["lines"]
+    await page.fill(f"#hand-{kettle['id']}", "1")
+    for line in others:
+        await page.fill(f"#hand-{line['id']}", "0")
+    await page.get_by_role("button", name="Hand over these goods").click()
+
+
+async def test_a_refresh_keeps_what_is_due_now(open_page: Open, chain: Chain) -> None:
+    """After a part is handed over the till still asks for that part once the page is redrawn."""
+    page = await open_page("cashier", f"/orders/{READY}?step=hand_over")
+    held = await hold_refresh(page)
+    await hand_over_one_kettle(page, chain)
+    await expect(page.locator("#pay-amount")).to_have_value("28.42")
+    await held.arrived.wait()
+    chain.orders[READY]["customer"]["name"] = "Ms Novak"
+    held.go_on.set()
+    await expect(page.locator(".order-customer")).to_have_text("Ms Novak")
+    await expect(page.locator("#pay-amount")).to_have_value("28.42")
+    await page.get_by_role("button", name="Post the payment").click()
+    await expect(page.get_by_test_id("due")).to_have_text("€130.38")
+
+
+@pytest.mark.parametrize("choice", ["amount", "method"])
+async def test_a_refresh_draws_nothing_over_what_was_changed(
+    open_page: Open, chain: Chain, choice: str
+) -> None:
+    """What was typed or chosen stays while the page is redrawn; put back, it lets the page go on."""
+    page = await open_page("cashier", f"/orders/{READY}?step=hand_over")
+    held = await hold_refresh(page)
+    await hand_over_one_kettle(page, chain)
+    await held.arrived.wait()
+    amount = page.locator("#pay-amount")
+    card, cash = (page.locator(f"[name=method][value={one}]").last for one in ("card", "cash"))
+    if choice == "amount":
+        await amount.fill("20")
+    else:
+        await card.dispatch_event("click")
+    await page.get_by_role("button", name="Post the payment").focus()
+    chain.orders[READY]["customer"]["name"] = "Ms Novak"
+    answered = await page.evaluate_handle(
+        "({ done: new Promise((go) => addEventListener('htmx:finally:request', go, { once: true })) })"
+    )
+    held.go_on.set()
+    await answered.evaluate("async (one) => { await one.done; }")
+    await expect(page.locator(".order-customer")).to_have_text("Aino Virtanen")
+    if choice == "amount":
+        await expect(amount).to_have_value("20")
+        await amount.fill("28.42")
+    else:
+        await expect(card).to_be_checked()
+        await cash.dispatch_event("click")
+    await page.get_by_role("button", name="Post the payment").focus()
+    await expect(page.locator(".order-customer")).to_have_text("Ms Novak")
