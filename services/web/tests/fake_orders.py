@@ -120,15 +120,18 @@ def _orders(app: FastAPI, chain: Chain) -> None:
 
 
 def _money(app: FastAPI, chain: Chain) -> None:
-    @app.post("/api/v1/payments")
-    async def pay(request: Request, body: Json) -> JSONResponse:
-        order = chain.orders[body["order_id"]]
+    def check_amount(body: Json) -> None:
         if Decimal(body["amount"]) <= 0:
             raise Refused(
                 422,
                 "Some fields need another value.",
                 [{"pointer": "/amount", "detail": "Type an amount above 0."}],
             )
+
+    @app.post("/api/v1/payments")
+    async def pay(request: Request, body: Json) -> JSONResponse:
+        order = chain.orders[body["order_id"]]
+        check_amount(body)
         paid = Decimal(order["paid"]) + Decimal(body["amount"])
         order.update(
             {
@@ -165,6 +168,7 @@ def _money(app: FastAPI, chain: Chain) -> None:
 
     @app.post("/api/v1/refunds")
     async def refund(request: Request, body: Json) -> JSONResponse:
+        check_amount(body)
         made = {"id": id_of("refund"), "at": iso(), "state": "posted", "currency": "EUR", **body}
         chain.refunds.append(made)
         return kept(chain, request, 201, made)
@@ -177,6 +181,8 @@ def _money(app: FastAPI, chain: Chain) -> None:
     @app.post("/api/v1/documents")
     async def issue(request: Request, body: Json) -> JSONResponse:
         order = chain.orders[body["order_id"]]
+        if "amount" in body:
+            check_amount(body)
         number = f"{body['kind'][:1].upper()}-{len(chain.documents) + 1:05d}"
         made = {
             "id": id_of(number),

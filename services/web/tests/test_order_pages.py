@@ -1,6 +1,7 @@
 """The journal, the order's page and its steps, as a clerk and a manager use them."""
 
 import csv
+import re
 from decimal import Decimal
 from io import StringIO
 
@@ -131,6 +132,60 @@ async def test_a_refused_amount_is_said_next_to_its_field(chain: Chain, sign_in:
     assert 'id="pay-amount-refusal" role="alert">Type an amount above 0.' in answer.text
     assert 'value="-7"' in answer.text
     assert len(chain.payments) == 1
+
+
+@pytest.mark.parametrize("chosen", [0, 1, None])
+async def test_a_refused_payment_keeps_its_document(
+    chain: Chain, sign_in: SignIn, chosen: int | None
+) -> None:
+    """After a refusal the payment is for what was chosen, also for the order as a whole."""
+    client = await sign_in("cashier")
+    for number in ("P-1", "P-2"):
+        chain.documents.append(
+            {
+                "id": data.id_of(number),
+                "order_id": READY,
+                "kind": "proforma",
+                "number": number,
+                "state": "open",
+                "due": "50.00",
+                "total": "50.00",
+                "advances": "0.00",
+                "paid": "0.00",
+            }
+        )
+    ids = [one["id"] for one in chain.documents]
+    page = (await client.get(f"/orders/{READY}/money")).text
+    assert selected(page) == [ids[-1]]
+    form = {
+        "csrf": form_token(page),
+        "key": form_key(page, f"/orders/{READY}/pay"),
+        "amount": "-7",
+        "document_id": "" if chosen is None else ids[chosen],
+    }
+    answer = await client.post(f"/orders/{READY}/pay", data=form)
+    assert selected(answer.text) == ([] if chosen is None else [ids[chosen]])
+
+
+def selected(page: str) -> list[str]:
+    """The documents that the payment's form has chosen; none is the order as a whole."""
+    return re.findall(r'<option value="([^"]+)" selected>', page.split('id="pay-document"')[1])
+
+
+@pytest.mark.parametrize(("step", "field"), [("refund", "refund"), ("documents", "document")])
+async def test_a_refused_step_fills_no_other_form(
+    sign_in: SignIn, step: str, field: str
+) -> None:
+    """An amount that was refused as a refund or a proforma is not the amount to pay."""
+    client = await sign_in("manager")
+    page = (await client.get(f"/orders/{READY}")).text
+    key = form_key(page, f"/orders/{READY}/{step}")
+    form = {"csrf": form_token(page), "key": key, "amount": "-7", "kind": "proforma"}
+    answer = await client.post(f"/orders/{READY}/{step}", data=form)
+    amounts = re.findall(r'id="(\w+)-amount" name="amount"[^>]* value="([^"]*)"', answer.text)
+    assert dict(amounts) == {"pay": "158.80", "refund": "", "document": ""} | {field: "-7"}
+    assert form_key(answer.text, f"/orders/{READY}/{step}") == key
+    assert form_key(answer.text, f"/orders/{READY}/pay") != key
 
 
 async def test_goods_handed_over_lead_to_what_is_due(chain: Chain, sign_in: SignIn) -> None:

@@ -50,8 +50,12 @@ async def do(visit: Visit, order_id: UUID, step: str, tab: str, work: Step) -> R
             order_id,
             tab,
             status=problem.status if problem.status < 500 else 503,
-            refused={"step": step, "sentence": visit.sentence(problem), "problem": problem},
-            typed={name: str(value) for name, value in form.items()},
+            refused={
+                "step": step,
+                "sentence": visit.sentence(problem),
+                "problem": problem,
+                "typed": {name: str(value) for name, value in form.items()},
+            },
             open_step=step,
         )
     separator = "&" if "?" in path else "?"
