@@ -94,3 +94,23 @@ async def test_a_refresh_draws_nothing_over_what_was_changed(
         await cash.dispatch_event("click")
     await page.get_by_role("button", name="Post the payment").focus()
     await expect(page.locator(".order-customer")).to_have_text("Ms Novak")
+
+
+@pytest.mark.parametrize(
+    ("language", "numbers"),
+    [
+        ("en", ["1250", "1250.50", "-1250000", "12.5", "0.250", "1250.500", None]),
+        ("fi", ["1.250", "1250.50", None, "12.5", "0.250", "1250.500", None]),
+    ],
+)
+async def test_scripts_read_a_typed_number_as_the_language_writes_it(
+    open_page: Open, language: str, numbers: list[str | None]
+) -> None:
+    """In English 1,250 is what the page itself writes for a thousand and more."""
+    page = await open_page("cashier", "/take-order", language=language)
+    texts = ["1,250", "1,250.50", "−1,250,000", "12,5", "0,250", "1250,500", "twelve"]
+    script = await page.evaluate(
+        "document.querySelector('script[type=module][src*=\"app\"]').src.replace('app.js', 'decimal.js')"
+    )
+    read = "async ([script, texts]) => { const { typed } = await import(script); return texts.map(typed); }"
+    assert await page.evaluate(read, [script, texts]) == numbers

@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from web.api import ApiProblem
 from web.jsons import Json
-from web.language import typed_number
 from web.pages.order import show
 from web.visit import Visit, needs, see_other, sent_key
 
@@ -96,7 +95,7 @@ async def pay(visit: Till, order_id: UUID) -> Response:
     async def work(form: FormData) -> tuple[str, str]:
         body: Json = {
             "order_id": str(order_id),
-            "amount": typed_number(_text(form, "amount")),
+            "amount": visit.language.typed_number(_text(form, "amount")),
             "method": _text(form, "method") or "cash",
             "store_id": _text(form, "store_id"),
         }
@@ -128,7 +127,7 @@ async def refund(visit: Returner, order_id: UUID) -> Response:
     async def work(form: FormData) -> tuple[str, str]:
         body = {
             "order_id": str(order_id),
-            "amount": typed_number(_text(form, "amount")),
+            "amount": visit.language.typed_number(_text(form, "amount")),
             "method": _text(form, "method") or "cash",
             "store_id": _text(form, "store_id"),
         }
@@ -145,7 +144,7 @@ async def issue(visit: Till, order_id: UUID) -> Response:
     async def work(form: FormData) -> tuple[str, str]:
         body: Json = {"order_id": str(order_id), "kind": _text(form, "kind") or "invoice"}
         if (amount := _text(form, "amount")) and body["kind"] == "proforma":
-            body["amount"] = typed_number(amount)
+            body["amount"] = visit.language.typed_number(amount)
         await visit.api.post("/documents", body, sent_key(form), wait_seconds=WAIT_SECONDS)
         return "issued", "/papers"
 
@@ -158,7 +157,7 @@ async def hand_over(visit: Shipper, order_id: UUID) -> Response:
 
     async def work(form: FormData) -> tuple[str, str]:
         lines = [
-            {"line_id": name.removeprefix("line-"), "quantity": typed_number(str(value))}
+            {"line_id": name.removeprefix("line-"), "quantity": visit.language.typed_number(str(value))}
             for name, value in form.items()
             if name.startswith("line-") and str(value).strip() not in ("", "0")
         ]
@@ -197,7 +196,7 @@ async def change_line(visit: Taker, order_id: UUID, line_id: UUID) -> Response:
         body: Json = {}
         for name in ("quantity", "unit_price"):
             if (value := _text(form, name)) and value != _text(form, f"was_{name}"):
-                body[name] = typed_number(value)
+                body[name] = visit.language.typed_number(value)
         if body:
             path = f"/orders/{order_id}/lines/{line_id}"
             await visit.api.patch(path, body, _text(form, "etag"), sent_key(form))
