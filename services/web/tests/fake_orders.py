@@ -254,6 +254,10 @@ def _goods(app: FastAPI, chain: Chain) -> None:
         chain.shipments.append(made)
         return kept(chain, request, 201, made)
 
+    @app.get("/api/v1/shipments/{shipment_id}")
+    async def shipment(shipment_id: str) -> Json:
+        return next(one for one in chain.shipments if one["id"] == shipment_id)
+
     @app.post("/api/v1/shipments/{shipment_id}/post")
     async def post(request: Request, shipment_id: str) -> JSONResponse:
         made = next(s for s in chain.shipments if s["id"] == shipment_id)

@@ -173,9 +173,7 @@ def selected(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("step", "field"), [("refund", "refund"), ("documents", "document")])
-async def test_a_refused_step_fills_no_other_form(
-    sign_in: SignIn, step: str, field: str
-) -> None:
+async def test_a_refused_step_fills_no_other_form(sign_in: SignIn, step: str, field: str) -> None:
     """An amount that was refused as a refund or a proforma is not the amount to pay."""
     client = await sign_in("manager")
     page = (await client.get(f"/orders/{READY}")).text
@@ -207,6 +205,32 @@ async def test_goods_handed_over_lead_to_what_is_due(chain: Chain, sign_in: Sign
     assert posts[0]["prefer"] == "wait=5"
     await client.post(f"/orders/{READY}/hand-over", data=form)
     assert len(chain.shipments) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "stays"), [(409, "draft", False), (409, "posting", True), (503, "", True)]
+)
+async def test_a_hand_over_can_be_corrected_after_its_refusal(
+    chain: Chain, sign_in: SignIn, status: int, state: str, stays: bool
+) -> None:
+    """A draft that cannot be posted leaves the form a new key; an unknown outcome does not."""
+    client = await sign_in("cashier")
+    action = f"/orders/{READY}/hand-over"
+    page = (await client.get(f"/orders/{READY}")).text
+    kettle = chain.orders[READY]["lines"][0]["id"]
+    form = {"csrf": form_token(page), "key": form_key(page, action), f"line-{kettle}": "2"}
+    draft = {"id": data.id_of("draft"), "order_id": READY, "state": state, "lines": []}
+    draft |= {"kind": "hand_over", "due_now": None, "at": data.iso()}
+    chain.answers[form["key"]] = (201, draft)
+    chain.shipments.append(draft)
+    with chain.refusing(f"/shipments/{draft['id']}/post", Refused(status, "One is left.")):
+        answer = await client.post(action, data=form)
+    assert answer.status_code == status
+    assert (form_key(answer.text, action) == form["key"]) is stays
+    if not stays:
+        again = form | {"key": form_key(answer.text, action), f"line-{kettle}": "1"}
+        assert (await client.post(action, data=again)).status_code == 303
+        assert [one["state"] for one in chain.shipments] == ["draft", "posted"]
 
 
 async def test_a_lost_answer_is_said_and_the_key_stays(chain: Chain, sign_in: SignIn) -> None:

@@ -36,6 +36,10 @@ VERBS = {
 STEP_OF = {"mark-for-removal": "mark"}
 
 
+class DraftStays(ApiProblem):
+    """The draft was saved under the form's key and cannot be posted: another try needs a new key."""
+
+
 async def do(visit: Visit, order_id: UUID, step: str, tab: str, work: Step) -> Response:
     """Does the step and shows its result, or the page again with the refusal at its form."""
     form = await visit.form()
@@ -44,6 +48,7 @@ async def do(visit: Visit, order_id: UUID, step: str, tab: str, work: Step) -> R
     except ApiProblem as problem:
         if problem.status in (401, 404):
             raise
+        spent = {"key"} if isinstance(problem, DraftStays) else set()
         return await show(
             visit,
             order_id,
@@ -53,7 +58,7 @@ async def do(visit: Visit, order_id: UUID, step: str, tab: str, work: Step) -> R
                 "step": step,
                 "sentence": visit.sentence(problem),
                 "problem": problem,
-                "typed": {name: str(value) for name, value in form.items()},
+                "typed": {name: str(value) for name, value in form.items() if name not in spent},
             },
             open_step=step,
         )
@@ -157,7 +162,10 @@ async def hand_over(visit: Shipper, order_id: UUID) -> Response:
 
     async def work(form: FormData) -> tuple[str, str]:
         lines = [
-            {"line_id": name.removeprefix("line-"), "quantity": visit.language.typed_number(str(value))}
+            {
+                "line_id": name.removeprefix("line-"),
+                "quantity": visit.language.typed_number(str(value)),
+            }
             for name, value in form.items()
             if name.startswith("line-") and str(value).strip() not in ("", "0")
         ]
@@ -174,12 +182,19 @@ async def hand_over(visit: Shipper, order_id: UUID) -> Response:
             wait_seconds=WAIT_SECONDS,
         )
         # A key of its own, so that the same form sent again posts the same shipment once.
-        posted = await visit.api.post(
-            f"/shipments/{shipment['id']}/post",
-            {"override": True} if form.get("override") else {},
-            str(uuid5(UUID(key), "post")),
-            wait_seconds=WAIT_SECONDS,
-        )
+        path = f"/shipments/{shipment['id']}"
+        try:
+            posted = await visit.api.post(
+                f"{path}/post",
+                {"override": True} if form.get("override") else {},
+                str(uuid5(UUID(key), "post")),
+                wait_seconds=WAIT_SECONDS,
+            )
+        except ApiProblem as problem:
+            # An earlier try whose answer was lost may have posted it: then the key stays.
+            if problem.unreachable or (await visit.api.get(path))["state"] != "draft":
+                raise
+            raise DraftStays(**vars(problem)) from problem
         if posted["state"] == "posted":
             due_now = posted.get("due_now") or "0"
             return "handed_over", f"/money?step=pay&amount={due_now}"
