@@ -37,7 +37,7 @@ STEP_OF = {"mark-for-removal": "mark"}
 
 
 class DraftStays(ApiProblem):
-    """The draft was saved under the form's key and cannot be posted: another try needs a new key."""
+    """The draft was saved under the form's key and cannot be posted: the next try needs another."""
 
 
 async def do(visit: Visit, order_id: UUID, step: str, tab: str, work: Step) -> Response:
