@@ -1,6 +1,7 @@
 """The order's page under a clerk's hand: what was typed stays, and no key is lost."""
 
 import asyncio
+import re
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -12,6 +13,7 @@ from .fake_api import Chain
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # The browser's.
 HELD_MAX_S = 20  # A test that fails must not hold its page for ever.
 READY = data.id_of("order S01-000412")
+OTHER = data.id_of("order S01-000411")
 
 
 class Held:
@@ -33,6 +35,20 @@ async def hold_refresh(page: Page) -> Held:
 
     async def slowly(route: Route) -> None:
         if "hx-request" in route.request.headers:
+            await held.wait(route)
+        else:
+            await route.continue_()
+
+    await page.route("**/orders/**", slowly)
+    return held
+
+
+async def hold_posts(page: Page) -> Held:
+    """Holds the forms that the page sends."""
+    held = Held()
+
+    async def slowly(route: Route) -> None:
+        if route.request.method == "POST":
             await held.wait(route)
         else:
             await route.continue_()
@@ -116,3 +132,51 @@ async def test_scripts_read_a_typed_number_as_the_language_writes_it(
     )
     read = "async ([script, texts]) => texts.map((await import(script)).typed)"
     assert await page.evaluate(read, [script, texts]) == numbers
+
+
+async def test_a_key_after_enter_in_a_field_opens_the_next_step(
+    open_page: Open, chain: Chain
+) -> None:
+    """The focus stays in the amount after Enter; the next step's key is still no text of it."""
+    page = await open_page("cashier", f"/orders/{READY}/money?step=pay")
+    held = await hold_posts(page)
+    await page.fill("#pay-amount", "100")
+    await page.keyboard.press("Enter")
+    await held.arrived.wait()
+    await page.keyboard.press("i")
+    held.go_on.set()
+    await expect(page.get_by_test_id("due")).to_have_text("€58.80")
+    await expect(page.locator("details.step[open] summary")).to_have_attribute("data-key", "i")
+    assert chain.payments[-1]["amount"] == "100"
+
+
+async def test_an_early_key_is_for_its_own_order_alone(open_page: Open) -> None:
+    """Whoever goes to another order meanwhile finds that order as it is."""
+    page = await open_page("cashier", f"/orders/{READY}/money?step=pay")
+    held = await hold_posts(page)
+    await page.get_by_role("button", name="Post the payment").click(no_wait_after=True)
+    await held.arrived.wait()
+    await page.keyboard.press("i")
+    await page.goto(f"/orders/{OTHER}")
+    await expect(page.locator("details.step[open] summary")).to_have_attribute("data-key", "p")
+    held.go_on.set()
+
+
+async def test_a_stopped_form_can_be_sent_again(open_page: Open) -> None:
+    """When no answer comes any more, the form, its keys and the live page work again."""
+    page = await open_page("cashier", "/")
+    await page.clock.install()
+    await page.goto(f"/orders/{READY}/money?step=pay")
+    held = await hold_posts(page)
+    await page.get_by_role("button", name="Post the payment").click(no_wait_after=True)
+    await held.arrived.wait()
+    await page.evaluate("stop()")
+    form = page.locator("form[action$='/pay']")
+    await expect(form).to_have_attribute("data-sent", re.compile("."))
+    await page.clock.fast_forward(59_000)
+    await expect(form).to_have_attribute("data-sent", re.compile("."))
+    await page.clock.fast_forward(2_000)
+    await expect(form).not_to_have_attribute("data-sent", re.compile("."))
+    await page.keyboard.press("i")
+    await expect(page.locator("details.step[open] summary")).to_have_attribute("data-key", "i")
+    held.go_on.set()
