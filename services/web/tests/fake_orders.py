@@ -123,15 +123,18 @@ def _orders(app: FastAPI, chain: Chain) -> None:
 
 
 def _money(app: FastAPI, chain: Chain) -> None:
-    @app.post("/api/v1/payments")
-    async def pay(request: Request, body: Json) -> JSONResponse:
-        order = chain.orders[body["order_id"]]
+    def check_amount(body: Json) -> None:
         if Decimal(body["amount"]) <= 0:
             raise Refused(
                 422,
                 "Some fields need another value.",
                 [{"pointer": "/amount", "detail": "Type an amount above 0."}],
             )
+
+    @app.post("/api/v1/payments")
+    async def pay(request: Request, body: Json) -> JSONResponse:
+        order = chain.orders[body["order_id"]]
+        check_amount(body)
         paid = Decimal(order["paid"]) + Decimal(body["amount"])
         order.update(
             {
@@ -168,6 +171,7 @@ def _money(app: FastAPI, chain: Chain) -> None:
 
     @app.post("/api/v1/refunds")
     async def refund(request: Request, body: Json) -> JSONResponse:
+        check_amount(body)
         made = {"id": id_of("refund"), "at": iso(), "state": "posted", "currency": "EUR", **body}
         chain.refunds.append(made)
         return kept(chain, request, 201, made)
@@ -180,6 +184,8 @@ def _money(app: FastAPI, chain: Chain) -> None:
     @app.post("/api/v1/documents")
     async def issue(request: Request, body: Json) -> JSONResponse:
         order = chain.orders[body["order_id"]]
+        if "amount" in body:
+            check_amount(body)
         number = f"{body['kind'][:1].upper()}-{len(chain.documents) + 1:05d}"
         made = {
             "id": id_of(number),
@@ -203,6 +209,9 @@ def _money(app: FastAPI, chain: Chain) -> None:
 
 
 def _goods(app: FastAPI, chain: Chain) -> None:
+    def sent_of(order: Json) -> list[Json]:
+        return [one for one in chain.shipments if one["order_id"] == order["id"]]
+
     @app.get("/api/v1/holds")
     async def holds(order_id: str = "", overdue: str = "") -> Json:
         return {
@@ -234,7 +243,7 @@ def _goods(app: FastAPI, chain: Chain) -> None:
 
     @app.get("/api/v1/shipments")
     async def shipments(order_id: str) -> Json:
-        return {"items": [s for s in chain.shipments if s["order_id"] == order_id]}
+        return {"items": sent_of(chain.orders[order_id])}
 
     @app.post("/api/v1/shipments")
     async def ship(request: Request, body: Json) -> JSONResponse:
@@ -248,16 +257,29 @@ def _goods(app: FastAPI, chain: Chain) -> None:
         chain.shipments.append(made)
         return kept(chain, request, 201, made)
 
+    @app.get("/api/v1/shipments/{shipment_id}")
+    async def shipment(shipment_id: str) -> Json:
+        return next(one for one in chain.shipments if one["id"] == shipment_id)
+
     @app.post("/api/v1/shipments/{shipment_id}/post")
     async def post(request: Request, shipment_id: str) -> JSONResponse:
         made = next(s for s in chain.shipments if s["id"] == shipment_id)
         order = chain.orders[made["order_id"]]
+        settlement = order["settlement"]
+        value, left = Decimal(0), Decimal(settlement["left_amount"])
         for sent in made["lines"]:
             for line in order["lines"]:
                 if line["id"] == sent["line_id"]:
+                    share = Decimal(sent["quantity"]) / Decimal(line["quantity"])
+                    value += Decimal(line["amount"]) * share
                     line["shipped"] = str(Decimal(line["shipped"]) + Decimal(sent["quantity"]))
                     line["held"] = str(Decimal(line["held"]) - Decimal(sent["quantity"]))
         if all(Decimal(li["shipped"]) == Decimal(li["quantity"]) for li in order["lines"]):
             order["status"] = "shipped"
-        made.update({"state": "posted", "due_now": order["due"]})
+        # The deposit counts in the share that these goods are of what was left.
+        used = sum((Decimal(one.get("consumed", "0")) for one in sent_of(order)), Decimal(0))
+        consumed = money((Decimal(order["paid"]) - used) * value / left)
+        due_now = money(value - Decimal(consumed))
+        settlement["left_amount"] = money(left - value)
+        made.update({"state": "posted", "consumed": consumed, "due_now": due_now})
         return kept(chain, request, 200, made)

@@ -1,6 +1,7 @@
 """The journal, the order's page and its steps, as a clerk and a manager use them."""
 
 import csv
+import re
 from decimal import Decimal
 from io import StringIO
 
@@ -133,6 +134,58 @@ async def test_a_refused_amount_is_said_next_to_its_field(chain: Chain, sign_in:
     assert len(chain.payments) == 1
 
 
+@pytest.mark.parametrize("chosen", [0, 1, None])
+async def test_a_refused_payment_keeps_its_document(
+    chain: Chain, sign_in: SignIn, chosen: int | None
+) -> None:
+    """After a refusal the payment is for what was chosen, also for the order as a whole."""
+    client = await sign_in("cashier")
+    for number in ("P-1", "P-2"):
+        chain.documents.append(
+            {
+                "id": data.id_of(number),
+                "order_id": READY,
+                "kind": "proforma",
+                "number": number,
+                "state": "open",
+                "due": "50.00",
+                "total": "50.00",
+                "advances": "0.00",
+                "paid": "0.00",
+            }
+        )
+    ids = [one["id"] for one in chain.documents]
+    page = (await client.get(f"/orders/{READY}/money")).text
+    assert selected(page) == [ids[-1]]
+    form = {
+        "csrf": form_token(page),
+        "key": form_key(page, f"/orders/{READY}/pay"),
+        "amount": "-7",
+        "document_id": "" if chosen is None else ids[chosen],
+    }
+    answer = await client.post(f"/orders/{READY}/pay", data=form)
+    assert selected(answer.text) == ([] if chosen is None else [ids[chosen]])
+
+
+def selected(page: str) -> list[str]:
+    """The documents that the payment's form has chosen; none is the order as a whole."""
+    return re.findall(r'<option value="([^"]+)" selected>', page.split('id="pay-document"')[1])
+
+
+@pytest.mark.parametrize(("step", "field"), [("refund", "refund"), ("documents", "document")])
+async def test_a_refused_step_fills_no_other_form(sign_in: SignIn, step: str, field: str) -> None:
+    """An amount that was refused as a refund or a proforma is not the amount to pay."""
+    client = await sign_in("manager")
+    page = (await client.get(f"/orders/{READY}")).text
+    key = form_key(page, f"/orders/{READY}/{step}")
+    form = {"csrf": form_token(page), "key": key, "amount": "-7", "kind": "proforma"}
+    answer = await client.post(f"/orders/{READY}/{step}", data=form)
+    amounts = re.findall(r'id="(\w+)-amount" name="amount"[^>]* value="([^"]*)"', answer.text)
+    assert dict(amounts) == {"pay": "158.80", "refund": "", "document": ""} | {field: "-7"}
+    assert form_key(answer.text, f"/orders/{READY}/{step}") == key
+    assert form_key(answer.text, f"/orders/{READY}/pay") != key
+
+
 async def test_goods_handed_over_lead_to_what_is_due(chain: Chain, sign_in: SignIn) -> None:
     """Handing over saves and posts one shipment, and the till asks what is due now."""
     client = await sign_in("cashier")
@@ -152,6 +205,32 @@ async def test_goods_handed_over_lead_to_what_is_due(chain: Chain, sign_in: Sign
     assert posts[0]["prefer"] == "wait=5"
     await client.post(f"/orders/{READY}/hand-over", data=form)
     assert len(chain.shipments) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "stays"), [(409, "draft", False), (409, "posting", True), (503, "", True)]
+)
+async def test_a_hand_over_can_be_corrected_after_its_refusal(
+    chain: Chain, sign_in: SignIn, status: int, state: str, stays: bool
+) -> None:
+    """A draft that cannot be posted leaves the form a new key; an unknown outcome does not."""
+    client = await sign_in("cashier")
+    action = f"/orders/{READY}/hand-over"
+    page = (await client.get(f"/orders/{READY}")).text
+    kettle = chain.orders[READY]["lines"][0]["id"]
+    form = {"csrf": form_token(page), "key": form_key(page, action), f"line-{kettle}": "2"}
+    draft = {"id": data.id_of("draft"), "order_id": READY, "state": state, "lines": []}
+    draft |= {"kind": "hand_over", "due_now": None, "at": data.iso()}
+    chain.answers[form["key"]] = (201, draft)
+    chain.shipments.append(draft)
+    with chain.refusing(f"/shipments/{draft['id']}/post", Refused(status, "One is left.")):
+        answer = await client.post(action, data=form)
+    assert answer.status_code == status
+    assert (form_key(answer.text, action) == form["key"]) is stays
+    if not stays:
+        again = form | {"key": form_key(answer.text, action), f"line-{kettle}": "1"}
+        assert (await client.post(action, data=again)).status_code == 303
+        assert [one["state"] for one in chain.shipments] == ["draft", "posted"]
 
 
 async def test_a_lost_answer_is_said_and_the_key_stays(chain: Chain, sign_in: SignIn) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
-from web.language import LANGUAGES, LOCALE_FOLDER, Language, choose, typed_number
+from web.language import LANGUAGES, LOCALE_FOLDER, Language, choose
 
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
 OPTIONS = {"templates/**.html": {"newstyle_gettext": "true", "extensions": "jinja2.ext.i18n"}}
@@ -90,16 +90,22 @@ def test_times_are_relative_and_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "number"),
+    ("text", "number", "code"),
     [
-        ("1 250,50", "1250.50"),
-        ("1,250.50", "1250.50"),
-        ("1.250,50", "1250.50"),
-        ("1\u00a0250", "1250"),
-        ("0,5", "0.5"),
-        ("twelve", "twelve"),
+        ("1 250,50", "1250.50", "en"),
+        ("1,250.50", "1250.50", "en"),
+        ("1.250,50", "1250.50", "en"),
+        ("1\u00a0250", "1250", "en"),
+        ("0,5", "0.5", "en"),
+        ("twelve", "twelve", "en"),
+        ("1,250", "1250", "en"),
+        ("−1,250,000", "-1250000", "en"),
+        ("12,5", "12.5", "en"),
+        ("0,250", "0.250", "en"),
+        ("1250,500", "1250.500", "en"),
+        ("1,250", "1.250", "fi"),
     ],
 )
-def test_a_typed_number_is_understood(text: str, number: str) -> None:
+def test_a_typed_number_is_understood(text: str, number: str, code: str) -> None:
     """Whatever separators people type, the API gets a plain decimal or refuses the words."""
-    assert typed_number(text) == number
+    assert Language(code, ZoneInfo("UTC")).typed_number(text) == number

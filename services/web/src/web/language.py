@@ -1,5 +1,6 @@
 """The visitor's language: words by gettext, numbers, money and times by Babel."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -25,6 +26,7 @@ LANGUAGES = {
 }
 DEFAULT_LANGUAGE = "en"
 NEAR_DAYS = 30
+COMMA_THOUSANDS = re.compile(r"-?[1-9]\d{0,2}(,\d{3})+")
 
 
 @cache
@@ -89,6 +91,20 @@ class Language:
             return "–"
         return format_decimal(found.normalize() + 0, format="#,##0.###", locale=self.locale)
 
+    def typed_number(self, text: str) -> str:
+        """What a person typed as a number, as the API writes it: 1 250,50 becomes 1250.50.
+
+        In English a lone comma before three digits parts thousands, as pages write them.
+        What is no number goes on as typed, so that the API's refusal names it.
+        """
+        plain = "".join(text.split()).replace("\u202f", "").replace("'", "").replace("−", "-")
+        if "," in plain and "." in plain:
+            thousands = "," if plain.rindex(".") > plain.rindex(",") else "."
+            plain = plain.replace(thousands, "")
+        elif self.code == "en" and COMMA_THOUSANDS.fullmatch(plain):
+            plain = plain.replace(",", "")
+        return plain.replace(",", ".")
+
     def exact(self, at: object) -> str:
         """The time to the minute, in the visitor's zone."""
         moment = moment_of(at)
@@ -124,18 +140,6 @@ def decimal_of(value: object) -> Decimal | None:
         return Decimal(str(value))
     except InvalidOperation:
         return None
-
-
-def typed_number(text: str) -> str:
-    """What a person typed as a number, as the API writes it: 1 250,50 becomes 1250.50.
-
-    What is no number goes on as typed, so that the API's refusal names it.
-    """
-    plain = "".join(text.split()).replace("\u202f", "").replace("'", "").replace("−", "-")
-    if "," in plain and "." in plain:
-        thousands = "," if plain.rindex(".") > plain.rindex(",") else "."
-        plain = plain.replace(thousands, "")
-    return plain.replace(",", ".")
 
 
 def moment_of(value: object) -> datetime | None:

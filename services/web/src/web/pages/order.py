@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from contracts.identity import Right
@@ -20,7 +21,7 @@ Reader = Annotated[Visit, Depends(needs(Right.ORDERS_READ))]
 async def show(
     visit: Visit, order_id: UUID, tab: str, status: int = 200, **context: Any
 ) -> Response:
-    """The page with this tab open; `context` may hold a refused step with what was typed."""
+    """The page with this tab open; `context` may hold a refused step with what was typed in it."""
     api = visit.api
     order, documents, payments, details = await asyncio.gather(
         api.ask("GET", f"/orders/{order_id}"),
@@ -33,15 +34,22 @@ async def show(
     )
     names = await _staff(visit) if tab == "timeline" else {}
     steps = steps_of(order.body, documents, visit.known)
-    wish = visit.request.query_params.get("step")
+    query = visit.request.query_params
+    wishes = {name: query[name] for name in ("step", "amount") if name in query}
     values: Json = {
         "refused": None,
-        "typed": {},
-        "open_step": wish if wish in steps else None,
-        "suggested": visit.request.query_params.get("amount", ""),
+        "open_step": wishes.get("step") if wishes.get("step") in steps else None,
+        "suggested": wishes.get("amount", ""),
+        "wishes": urlencode(wishes),
         **details,
         **context,
     }
+    refused = values["refused"]
+
+    def typed_in(step: str) -> Json:
+        """What was typed in this step's form, if it is the one that was refused."""
+        return refused["typed"] if refused and refused["step"] == step else {}
+
     return visit.page(
         f"order/{tab}.html",
         status=status,
@@ -58,6 +66,7 @@ async def show(
         marked=is_marked(order.body),
         left_of=left_of,
         new_key=new_key,
+        typed_in=typed_in,
         names=names,
         **values,
     )

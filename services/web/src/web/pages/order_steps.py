@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from web.api import ApiProblem
 from web.jsons import Json
-from web.language import typed_number
 from web.pages.order import show
 from web.visit import Visit, needs, see_other, sent_key
 
@@ -37,6 +36,10 @@ VERBS = {
 STEP_OF = {"mark-for-removal": "mark"}
 
 
+class DraftStays(ApiProblem):
+    """The draft was saved under the form's key and cannot be posted: the next try needs another."""
+
+
 async def do(visit: Visit, order_id: UUID, step: str, tab: str, work: Step) -> Response:
     """Does the step and shows its result, or the page again with the refusal at its form."""
     form = await visit.form()
@@ -45,13 +48,18 @@ async def do(visit: Visit, order_id: UUID, step: str, tab: str, work: Step) -> R
     except ApiProblem as problem:
         if problem.status in (401, 404):
             raise
+        spent = {"key"} if isinstance(problem, DraftStays) else set()
         return await show(
             visit,
             order_id,
             tab,
             status=problem.status if problem.status < 500 else 503,
-            refused={"step": step, "sentence": visit.sentence(problem), "problem": problem},
-            typed={name: str(value) for name, value in form.items()},
+            refused={
+                "step": step,
+                "sentence": visit.sentence(problem),
+                "problem": problem,
+                "typed": {name: str(value) for name, value in form.items() if name not in spent},
+            },
             open_step=step,
         )
     separator = "&" if "?" in path else "?"
@@ -92,7 +100,7 @@ async def pay(visit: Till, order_id: UUID) -> Response:
     async def work(form: FormData) -> tuple[str, str]:
         body: Json = {
             "order_id": str(order_id),
-            "amount": typed_number(_text(form, "amount")),
+            "amount": visit.language.typed_number(_text(form, "amount")),
             "method": _text(form, "method") or "cash",
             "store_id": _text(form, "store_id"),
         }
@@ -124,7 +132,7 @@ async def refund(visit: Returner, order_id: UUID) -> Response:
     async def work(form: FormData) -> tuple[str, str]:
         body = {
             "order_id": str(order_id),
-            "amount": typed_number(_text(form, "amount")),
+            "amount": visit.language.typed_number(_text(form, "amount")),
             "method": _text(form, "method") or "cash",
             "store_id": _text(form, "store_id"),
         }
@@ -141,7 +149,7 @@ async def issue(visit: Till, order_id: UUID) -> Response:
     async def work(form: FormData) -> tuple[str, str]:
         body: Json = {"order_id": str(order_id), "kind": _text(form, "kind") or "invoice"}
         if (amount := _text(form, "amount")) and body["kind"] == "proforma":
-            body["amount"] = typed_number(amount)
+            body["amount"] = visit.language.typed_number(amount)
         await visit.api.post("/documents", body, sent_key(form), wait_seconds=WAIT_SECONDS)
         return "issued", "/papers"
 
@@ -154,7 +162,10 @@ async def hand_over(visit: Shipper, order_id: UUID) -> Response:
 
     async def work(form: FormData) -> tuple[str, str]:
         lines = [
-            {"line_id": name.removeprefix("line-"), "quantity": typed_number(str(value))}
+            {
+                "line_id": name.removeprefix("line-"),
+                "quantity": visit.language.typed_number(str(value)),
+            }
             for name, value in form.items()
             if name.startswith("line-") and str(value).strip() not in ("", "0")
         ]
@@ -171,12 +182,19 @@ async def hand_over(visit: Shipper, order_id: UUID) -> Response:
             wait_seconds=WAIT_SECONDS,
         )
         # A key of its own, so that the same form sent again posts the same shipment once.
-        posted = await visit.api.post(
-            f"/shipments/{shipment['id']}/post",
-            {"override": True} if form.get("override") else {},
-            str(uuid5(UUID(key), "post")),
-            wait_seconds=WAIT_SECONDS,
-        )
+        path = f"/shipments/{shipment['id']}"
+        try:
+            posted = await visit.api.post(
+                f"{path}/post",
+                {"override": True} if form.get("override") else {},
+                str(uuid5(UUID(key), "post")),
+                wait_seconds=WAIT_SECONDS,
+            )
+        except ApiProblem as problem:
+            # An earlier try whose answer was lost may have posted it: then the key stays.
+            if problem.unreachable or (await visit.api.get(path))["state"] != "draft":
+                raise
+            raise DraftStays(**vars(problem)) from problem
         if posted["state"] == "posted":
             due_now = posted.get("due_now") or "0"
             return "handed_over", f"/money?step=pay&amount={due_now}"
@@ -193,7 +211,7 @@ async def change_line(visit: Taker, order_id: UUID, line_id: UUID) -> Response:
         body: Json = {}
         for name in ("quantity", "unit_price"):
             if (value := _text(form, name)) and value != _text(form, f"was_{name}"):
-                body[name] = typed_number(value)
+                body[name] = visit.language.typed_number(value)
         if body:
             path = f"/orders/{order_id}/lines/{line_id}"
             await visit.api.patch(path, body, _text(form, "etag"), sent_key(form))

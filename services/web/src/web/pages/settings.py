@@ -10,7 +10,6 @@ from starlette.responses import Response
 from web import words
 from web.api import ApiProblem
 from web.jsons import Json
-from web.language import typed_number
 from web.visit import Visit, needs, new_key, see_other, sent_key
 
 router = APIRouter(include_in_schema=False)
@@ -55,7 +54,7 @@ async def change_orders(visit: Manager) -> Response:
     """Changes what new orders get, if nobody changed it meanwhile."""
     form = await visit.form()
     body: Json = {
-        "prepayment_percent": typed_number(str(form.get("prepayment_percent", ""))),
+        "prepayment_percent": visit.language.typed_number(str(form.get("prepayment_percent", ""))),
         "first_status": {
             channel: str(form[f"first-{channel}"])
             for channel in words.CHANNEL

@@ -6,6 +6,8 @@ import { known } from "./locale.js";
 
 const REFRESH_MS = 400;
 const EARLY_KEY = "holdfast.step";
+// Longer than any answer takes: web waits 15 s for each call, and a step makes two before its page.
+const SENT_MS = 60_000;
 
 function startForms() {
   document.addEventListener("change", (event) => {
@@ -15,16 +17,14 @@ function startForms() {
   document.addEventListener("submit", (event) => {
     // Not `form.method`: that is the field of this name, where there is one.
     if (event.target.getAttribute("method") !== "post") return;
-    if (event.target.dataset.sent) return event.preventDefault();
-    event.target.dataset.sent = "true";
-    for (const button of event.target.querySelectorAll("button")) button.setAttribute("aria-busy", "true");
+    const form = event.target;
+    if (form.dataset.sent) return event.preventDefault();
+    const sent = form.dataset.sent = String(Date.now());
+    for (const button of form.querySelectorAll("button")) button.setAttribute("aria-busy", "true");
+    // Somebody may have stopped the browser: no answer comes then, and nothing says so.
+    setTimeout(() => { if (form.dataset.sent === sent) release(form); }, SENT_MS);
   });
-  addEventListener("pageshow", () => {
-    for (const form of document.querySelectorAll("form[data-sent]")) {
-      delete form.dataset.sent;
-      for (const button of form.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
-    }
-  });
+  addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(release));
   document.addEventListener("click", (event) => {
     const fill = event.target.closest("[data-fill]");
     if (fill) {
@@ -36,6 +36,11 @@ function startForms() {
       if (!menu.contains(event.target)) menu.open = false;
     }
   });
+}
+
+function release(form) {
+  delete form.dataset.sent;
+  for (const button of form.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
 }
 
 function startSearch() {
@@ -105,6 +110,7 @@ function startOrder() {
   if ("refused" in order.dataset) return;
   let timer = 0;
   const busy = () => leaving() || order.querySelector("details[open].pop") ||
+    [...order.querySelectorAll("input, select")].some(changed) ||
     (order.contains(document.activeElement) && document.activeElement.matches("input, select"));
   const refresh = () => {
     clearTimeout(timer);
@@ -113,6 +119,12 @@ function startOrder() {
       htmx.trigger("#order", "order-moved");
     }, REFRESH_MS);
   };
+  // Someone may have begun to type since the page was asked for.
+  order.addEventListener("htmx:before:swap", (event) => {
+    if (!busy()) return;
+    event.preventDefault();
+    refresh();
+  });
   for (const kind of ["order", "print"]) {
     addEventListener(`live:${kind}`, ({ detail }) => {
       if (detail.order_id === order.dataset.order) refresh();
@@ -123,23 +135,31 @@ function startOrder() {
   if (document.querySelector("[data-toast]")) addEventListener("live:begun", refresh, { once: true });
 }
 
+// Whether a hand gave the field another value than the page came with.
+const changed = (field) => field.options
+  ? [...field.options].some((one) => one.selected !== one.defaultSelected)
+  : field.value !== field.defaultValue || field.checked !== field.defaultChecked;
+
 // A form is on its way, and its answer will replace the page.
-const leaving = () => document.querySelector("form[data-sent]");
+const leaving = () => document.querySelector("#order form[data-sent]");
 
 // Keys of the steps: the scanner brought the order here, the hand goes on. A key that is pressed
 // before the answer to the last step has come is that of the next page.
 function startSteps(order) {
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    // What is typed while a form is on its way is for the next page, wherever the focus stayed.
+    if (!leaving() && event.target.matches("input, select, textarea")) return;
     const head = [...document.querySelectorAll("summary[data-key]")].find((one) => event.code === `Key${one.dataset.key.toUpperCase()}`);
     if (!head) return;
     event.preventDefault();
-    if (leaving()) return sessionStorage.setItem(EARLY_KEY, head.dataset.key);
+    if (leaving()) return sessionStorage.setItem(EARLY_KEY, JSON.stringify({ order: order.dataset.order, key: head.dataset.key }));
     return openStep(head.parentElement);
   });
-  const early = "refused" in order.dataset ? null : sessionStorage.getItem(EARLY_KEY);
+  const early = JSON.parse(sessionStorage.getItem(EARLY_KEY));
   sessionStorage.removeItem(EARLY_KEY);
-  const next = early && order.querySelector(`summary[data-key="${early}"]`)?.parentElement;
+  const next = early?.order === order.dataset.order && !("refused" in order.dataset) &&
+    order.querySelector(`summary[data-key="${early.key}"]`)?.parentElement;
   const wanted = new URLSearchParams(location.search).get("step");
   const open = next || (wanted && order.querySelector("details.step[open]"));
   if (open) openStep(open);

@@ -2,11 +2,18 @@
 const DIGITS = 7n;
 const ONE = 10n ** DIGITS;
 
-/** What a person typed as a plain decimal ("1 250,50" is "1250.50"), or null when it is no number. */
+const COMMA_THOUSANDS = /^-?[1-9]\d{0,2}(,\d{3})+$/;
+
+/**
+ * What a person typed as a plain decimal ("1 250,50" is "1250.50"), or null when it is no number.
+ * In English a lone comma before three digits parts thousands, as pages write them.
+ */
 export function typed(text) {
   let plain = String(text).replace(/[\s\u00a0\u202f']/g, "").replace("−", "-");
   if (plain.includes(",") && plain.includes(".")) {
     plain = plain.replaceAll(plain.lastIndexOf(".") > plain.lastIndexOf(",") ? "," : ".", "");
+  } else if (document.documentElement.lang === "en" && COMMA_THOUSANDS.test(plain)) {
+    plain = plain.replaceAll(",", "");
   }
   plain = plain.replace(",", ".");
   return /^-?\d+(\.\d+)?$/.test(plain) ? plain : null;
