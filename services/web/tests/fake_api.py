@@ -38,7 +38,7 @@ def create(chain: Chain) -> FastAPI:
             if not key:
                 return JSONResponse({"title": "Key missing", "status": 400}, 400)
             if key in chain.answers:
-                if chain.bodies[key] != body:
+                if chain.bodies.get(key, body) != body:
                     return JSONResponse({"title": "Key reused", "status": 422}, 422)
                 status, old = chain.answers[key]
                 return JSONResponse(old, status)

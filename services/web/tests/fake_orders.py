@@ -243,6 +243,8 @@ def _goods(app: FastAPI, chain: Chain) -> None:
 
     @app.get("/api/v1/shipments")
     async def shipments(order_id: str) -> Json:
+        if order_id not in chain.orders:
+            raise Refused(404, "There is no such order.")
         return {"items": sent_of(chain.orders[order_id])}
 
     @app.post("/api/v1/shipments")

@@ -9,6 +9,7 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from web.language import LANGUAGES, LOCALE_FOLDER, Language, choose
+from web.pages.orders import asked
 
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
 OPTIONS = {"templates/**.html": {"newstyle_gettext": "true", "extensions": "jinja2.ext.i18n"}}
@@ -109,3 +110,16 @@ def test_times_are_relative_and_exact() -> None:
 def test_a_typed_number_is_understood(text: str, number: str, code: str) -> None:
     """Whatever separators people type, the API gets a plain decimal or refuses the words."""
     assert Language(code, ZoneInfo("UTC")).typed_number(text) == number
+
+
+def test_a_day_is_the_visitors_own() -> None:
+    """An order of 1:00 in Almaty is found under that day there, and the last second counts too."""
+    almaty = Language("kk", ZoneInfo("Asia/Almaty"))
+    query = asked({"from": "2026-05-02", "to": "2026-05-02", "q": "kettle"}, almaty)
+    assert query == {
+        "from": "2026-05-01T19:00:00+00:00",
+        "to": "2026-05-02T19:00:00+00:00",
+        "q": "kettle",
+    }
+    assert almaty.day_field("2026-05-01T20:00:00Z") == "2026-05-02"
+    assert asked({"to": "soon"}, almaty) == {"to": "soon"}

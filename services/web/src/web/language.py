@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from io import BytesIO
@@ -104,6 +104,19 @@ class Language:
         elif self.code == "en" and COMMA_THOUSANDS.fullmatch(plain):
             plain = plain.replace(",", "")
         return plain.replace(",", ".")
+
+    def begin_of(self, day: str, days_later: int = 0) -> datetime | None:
+        """When this day (2026-11-22), or a later one, begins here; None when it is no day."""
+        try:
+            begins = date.fromisoformat(day) + timedelta(days=days_later)
+        except (ValueError, OverflowError):
+            return None
+        return datetime.combine(begins, time.min, self.zone).astimezone(UTC)
+
+    def day_field(self, at: object) -> str:
+        """The day of a time here, as a date's field takes it."""
+        moment = moment_of(at)
+        return "" if moment is None else moment.astimezone(self.zone).date().isoformat()
 
     def exact(self, at: object) -> str:
         """The time to the minute, in the visitor's zone."""

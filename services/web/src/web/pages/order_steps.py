@@ -1,6 +1,7 @@
 """What can be done on the order's page: each form asks the API once, and shows its refusal."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID, uuid5
 
@@ -191,8 +192,10 @@ async def hand_over(visit: Shipper, order_id: UUID) -> Response:
                 wait_seconds=WAIT_SECONDS,
             )
         except ApiProblem as problem:
-            # An earlier try whose answer was lost may have posted it: then the key stays.
-            if problem.unreachable or (await visit.api.get(path))["state"] != "draft":
+            # An earlier try whose answer was lost may have posted it, or may be about to: then the
+            # key stays.
+            undecided = problem.unreachable or problem.type == "in-flight"
+            if undecided or (await visit.api.get(path))["state"] != "draft":
                 raise
             raise DraftStays(**vars(problem)) from problem
         if posted["state"] == "posted":
@@ -225,7 +228,9 @@ async def extend(visit: Keeper, order_id: UUID, hold_id: UUID) -> Response:
     """Keeps the goods longer."""
 
     async def work(form: FormData) -> tuple[str, str]:
-        until = f"{_text(form, 'until')}T23:59:59Z"
+        day = _text(form, "until")
+        next_day = visit.language.begin_of(day, days_later=1)
+        until = (next_day - timedelta(seconds=1)).isoformat() if next_day else day
         await visit.api.post(f"/holds/{hold_id}/extend", {"until": until}, sent_key(form))
         return "extended", ""
 

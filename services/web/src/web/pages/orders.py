@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from web import words
 from web.api import ApiProblem
 from web.jsons import Json
+from web.language import Language
 from web.visit import Visit, needs
 
 router = APIRouter(include_in_schema=False)
@@ -59,13 +60,12 @@ def filters_of(visit: Visit) -> dict[str, str]:
     return {name: query[name] for name in FILTERS if query.get(name)}
 
 
-def asked(filters: dict[str, str]) -> dict[str, str]:
-    """The filters as the API takes them: days become the times that begin and end them."""
+def asked(filters: dict[str, str], language: Language) -> dict[str, str]:
+    """The filters as the API takes them: days become the times that begin and end them here."""
     query = dict(filters)
-    if len(query.get("from", "")) == len("2026-11-22"):
-        query["from"] += "T00:00:00Z"
-    if len(query.get("to", "")) == len("2026-11-22"):
-        query["to"] += "T23:59:59Z"
+    for name, days_later in (("from", 0), ("to", 1)):  # Up to where the day after begins.
+        if name in query and (moment := language.begin_of(query[name], days_later)):
+            query[name] = moment.isoformat()
     return query
 
 
@@ -102,7 +102,7 @@ async def _page(
 ) -> tuple[list[Json], str | None, ApiProblem | None]:
     try:
         orders, next_cursor = await visit.api.get_page(
-            "/orders", limit=PAGE_LIMIT, cursor=cursor, **asked(filters)
+            "/orders", limit=PAGE_LIMIT, cursor=cursor, **asked(filters, visit.language)
         )
     except ApiProblem as problem:
         if problem.status not in (400, 422):
@@ -128,7 +128,7 @@ async def rows(visit: Reader, id: Annotated[list[UUID], Query(max_length=ROWS_MA
 @router.get("/orders.csv")
 async def export(visit: Reader) -> Response:
     """Exactly what the journal shows with these filters, all pages of it."""
-    filters = asked(filters_of(visit))
+    filters = asked(filters_of(visit), visit.language)
     places = await visit.request.app.state.directory.places(
         visit.known.account_id, visit.api, visit.now
     )

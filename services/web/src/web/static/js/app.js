@@ -137,7 +137,7 @@ function startOrder() {
 
 // Whether a hand gave the field another value than the page came with.
 const changed = (field) => field.options
-  ? [...field.options].some((one) => one.selected !== one.defaultSelected)
+  ? field.selectedIndex !== Math.max(0, [...field.options].findIndex((one) => one.defaultSelected))
   : field.value !== field.defaultValue || field.checked !== field.defaultChecked;
 
 // A form is on its way, and its answer will replace the page.
