@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from .chain import Caller, Json, Store
+from .chain import Caller, Json, Store, soon
 
 EXAMPLES = 4  # Of good requests, and as many of bad ones, for each call.
 SEED = 20260510
@@ -58,11 +58,23 @@ def left_out(service: str, method: str, path: str) -> bool:
     return call_of(service, method, path) in LEFT_OUT
 
 
+def paths_of(document: Json, service: str) -> Json:
+    """The service's paths in the document of all."""
+    [row] = [one for one in SERVICES if one.name == service]
+    prefixes = tuple(f"{API}{path}" for path in routed_paths(row))
+    return {path: item for path, item in document["paths"].items() if path.startswith(prefixes)}
+
+
 @pytest.fixture(scope="module")
 def document(base_url: str) -> Json:
-    """The API as integrators read it."""
-    found: Json = httpx.get(f"{base_url}{API}/openapi.json", timeout=TIMEOUT_S).json()
-    return found
+    """The API as integrators read it, of every service: the first time each has to make its own."""
+
+    def whole() -> Json | None:
+        found: Json = httpx.get(f"{base_url}{API}/openapi.json", timeout=TIMEOUT_S).json()
+        described = [paths_of(found, service) for service in SERVED]
+        return found if all(described) else None
+
+    return soon(whole, "every service's description")
 
 
 @pytest.fixture(scope="module")
@@ -221,11 +233,8 @@ def test_every_call_answers_as_it_is_described(
     customer: Caller,
 ) -> None:
     """Whatever is sent: a described success or a problem document, and never a fault of ours."""
-    [row] = [one for one in SERVICES if one.name == service]
-    prefixes = tuple(f"{API}{path}" for path in routed_paths(row))
-    paths = {path: item for path, item in document["paths"].items() if path.startswith(prefixes)}
     schema = schemathesis.openapi.from_dict(
-        {**document, "paths": paths}, config=SchemathesisConfig(seed=SEED)
+        {**document, "paths": paths_of(document, service)}, config=SchemathesisConfig(seed=SEED)
     )
     schema.config.generation.update(with_security_parameters=False)  # The token is a real one.
     wrong: list[str] = []

@@ -1,7 +1,6 @@
 """The HTTP edge: who may, once per key, and errors that say what to do."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -14,16 +13,7 @@ from chassis.database import Database
 from chassis.http import idempotency
 from chassis.http.auth import Principal, Verifier, allow, undeclared_routes
 from chassis.http.etags import IfMatch, require_version, set_etag
-from chassis.http.fields import (
-    Amount,
-    AmountOrZero,
-    Body,
-    Currency,
-    Exact,
-    Quantity,
-    Text,
-    UnitPrice,
-)
+from chassis.http.fields import Amount, Body, Quantity, Text
 from chassis.http.idempotency import Keyed
 from chassis.http.pages import Cursor, Limit, Page, after, page_of
 from chassis.http.problems import Unauthorized
@@ -37,7 +27,6 @@ from contracts.identity import AUDIENCE, ISSUER, Right, Role
 from fastapi import APIRouter, FastAPI, Response
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 router = APIRouter()
@@ -378,21 +367,6 @@ async def test_the_reference_names_what_a_call_may_be_refused_for(edging: Bench)
     shape = document["components"]["responses"][stale.rsplit("/", 1)[-1]]["content"]
     reference = shape["application/problem+json"]["schema"]["$ref"]
     assert reference.rsplit("/", 1)[-1] in document["components"]["schemas"]
-
-
-@pytest.mark.parametrize("kind", [Amount, AmountOrZero, UnitPrice, Quantity, Exact, Currency])
-def test_the_reference_asks_for_what_the_edge_takes(kind: Any) -> None:
-    """Decimals are described as text, as they must be sent; the example given is accepted."""
-    field: TypeAdapter[Any] = TypeAdapter(kind)
-    described = field.json_schema()
-    assert described["type"] == "string"
-    [example] = described["examples"]
-    assert re.match(described["pattern"], example)
-    assert str(field.validate_python(example)) == example
-    for refused in (12.5, "", "text"):
-        with pytest.raises(ValidationError):
-            field.validate_python(refused)
-    assert not re.match(described["pattern"], "text")
 
 
 def test_placeholders_refuse_to_start() -> None:

@@ -66,6 +66,7 @@ class Chain:
             },
         }
         self.stores = [dict(one) for one in data.STORES]
+        self.stock = [dict(one) for one in data.STOCK]
         self.asked: list[tuple[str, str, Json | None, dict[str, str]]] = []
         self.answers: dict[str, tuple[int, Any]] = {}
         self.bodies: dict[str, Json | None] = {}  # What was asked under each key.

@@ -118,7 +118,7 @@ def add(app: FastAPI, chain: Chain) -> None:
         return page(
             [
                 s
-                for s in data.STOCK
+                for s in chain.stock
                 if sku in ("", s["sku"]) and warehouse_id in ("", s["warehouse_id"])
             ]
         )

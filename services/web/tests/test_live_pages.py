@@ -26,14 +26,15 @@ def end_streams(app: FastAPI) -> None:
 
 
 async def test_a_till_whose_stream_came_back_asks_for_the_stock_again(
-    open_page: Open, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, app: FastAPI, chain: Chain
 ) -> None:
     """What was sold elsewhere while the stream was away is not promised any longer."""
     page = await open_page("cashier", "/take-order")
     await scan(page, KETTLE)
     await expect(page.locator(".line-stock")).to_contain_text("Here 11 ·")
     await expect(page.locator("[data-live].is-live")).to_be_visible()
-    monkeypatch.setattr(data, "STOCK", [one | {"available": "4"} for one in data.STOCK])
+    for one in chain.stock:
+        one["available"] = "4"
     end_streams(app)
     await expect(page.locator(".line-stock")).to_contain_text("Here 4 ·")
 

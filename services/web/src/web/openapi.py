@@ -22,7 +22,7 @@ from web.visit import Anyone
 
 router = APIRouter(dependencies=[Depends(open_to_all)], include_in_schema=False)
 KEPT_SECONDS = 30.0
-TIMEOUT_SECONDS = 5.0
+TIMEOUT_SECONDS = 15.0  # The first time a service has to make its description.
 METHODS = ("get", "put", "post", "delete", "patch")
 
 
@@ -90,10 +90,10 @@ class OpenApi:
     async def document(self, own: Json) -> Json:
         """The document; a service that is away is described as it last described itself."""
         if time.monotonic() - self._asked_at > KEPT_SECONDS:
-            await asyncio.gather(
-                *(self._ask(n, base) for n, base in self._services.items() if n != "web")
-            )
-            self._asked_at = time.monotonic()
+            others = {name: bases for name, bases in self._services.items() if name != "web"}
+            await asyncio.gather(*(self._ask(name, bases) for name, bases in others.items()))
+            if others.keys() <= self._parts.keys():  # One that is missing is asked for again.
+                self._asked_at = time.monotonic()
         return merge(self._parts | {"web": own})
 
     async def _ask(self, name: str, bases: str) -> None:

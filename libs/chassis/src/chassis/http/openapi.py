@@ -39,7 +39,10 @@ PROBLEM: dict[str, Any] = {
     },
 }
 REFUSALS = {
-    400: ("Unreadable", "The JSON cannot be read, or a header that is needed is missing."),
+    400: (
+        "Unreadable",
+        "The JSON cannot be read, or a header that is needed is missing.",
+    ),
     401: ("Unauthorized", "The access token is missing, wrong or has ended."),
     403: ("Forbidden", "The caller's role lacks the right, or it concerns other stores too."),
     404: ("NotFound", "It does not exist, or lies outside the caller's stores."),
