@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from chassis.database import Database
 from chassis.http import idempotency
-from chassis.http.auth import Principal, Verifier, allow, undeclared_routes
+from chassis.http.auth import Principal, Verifier, allow, open_to_all, undeclared_routes
 from chassis.http.etags import IfMatch, require_version, set_etag
 from chassis.http.fields import Amount, Body, Quantity, Text
 from chassis.http.idempotency import Keyed
@@ -24,7 +24,7 @@ from chassis.service import Service
 from chassis.settings import DatabaseSettings
 from chassis.testing import SIGNING_KEY, Bench, bench, client_of, token
 from contracts.identity import AUDIENCE, ISSUER, Right, Role
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Response, WebSocket
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -94,6 +94,11 @@ async def numbers(who: Taker, limit: Limit = 50, cursor: Cursor = None) -> Page[
 @router.get("/crash")
 async def crash(who: Taker) -> None:
     raise RuntimeError("secret detail")
+
+
+@router.websocket("/talk", dependencies=[Depends(open_to_all)])
+async def talk(socket: WebSocket) -> None:
+    await socket.close()
 
 
 edge = Service("edge", DatabaseSettings, routers=(router,), refusals={UnknownPing: 422})

@@ -92,8 +92,8 @@ def _calls(app: FastAPI) -> Iterator[tuple[Any, str]]:
     """Route and method of each call that is described."""
     routes: Iterator[Any] = iter(iter_route_contexts(app.routes))
     for route in routes:
-        if getattr(route, "dependant", None) is None or not route.include_in_schema:
-            continue
+        if not getattr(route, "include_in_schema", False) or not hasattr(route, "dependant"):
+            continue  # A socket, or not FastAPI's.
         for method in route.methods:
             yield route, method.lower()
 
