@@ -85,6 +85,8 @@ async def _look(pid: int, seconds: int, path: Path) -> None:
     _, said = await spy.communicate()
     if spy.returncode:
         raise CannotMeasure(f"py-spy could not look: {said.decode().strip()[-300:]}")
+    # It names its own command, with folders of this machine.
+    path.write_text(path.read_text().replace(f"{REPOSITORY}/", ""))
 
 
 def _load(ground: Ground, journeys: Journeys, journey: str) -> tuple[int, Work, Course]:
