@@ -37,7 +37,10 @@ def profile(services: Sequence[str], seconds: int, journey: str, console: Consol
     with fresh_system() as system:
         asyncio.run(_profile(system, services, seconds, journey, console))
     for service in services:
-        console.print(f"Written to {_path(service, journey).relative_to(REPOSITORY)}.")
+        path = _path(service, journey)
+        # py-spy names its own command, with folders of this machine.
+        path.write_text(path.read_text().replace(f"{REPOSITORY}/", ""))
+        console.print(f"Written to {path.relative_to(REPOSITORY)}.")
 
 
 def _path(service: str, journey: str) -> Path:
@@ -85,8 +88,6 @@ async def _look(pid: int, seconds: int, path: Path) -> None:
     _, said = await spy.communicate()
     if spy.returncode:
         raise CannotMeasure(f"py-spy could not look: {said.decode().strip()[-300:]}")
-    # It names its own command, with folders of this machine.
-    path.write_text(path.read_text().replace(f"{REPOSITORY}/", ""))
 
 
 def _load(ground: Ground, journeys: Journeys, journey: str) -> tuple[int, Work, Course]:
