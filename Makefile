@@ -1,6 +1,9 @@
 # Every verb of Holdfast. `make help` lists them; Python 3.11 with pip and venv is all they need.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The distribution's own first: a version manager's is often built without optimizations, which costs
+# every order about a tenth more CPU time (docs/performance.md).
+PYTHON ?= $(shell for one in /usr/bin/python3.11 python3.11 python3; do \
+	"$$one" -c 'import ensurepip, venv' 2>/dev/null && command -v "$$one" && break; done)
 PY := .venv/bin/python
 INSTALLED := .venv/.holdfast-installed
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml \

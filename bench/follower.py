@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Literal, Self
 
+import uvloop
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from contracts import topics
 from contracts.devices import PrintJobChanged
@@ -41,7 +42,7 @@ def heard_in(key: str, kind: str, value: bytes | None) -> tuple[Kind, str] | Non
 
 def follow(kafka: str, pipe: Connection) -> None:
     """The follower's process: tell of facts until the pipe is closed."""
-    asyncio.run(_follow(kafka, pipe))
+    uvloop.run(_follow(kafka, pipe))
 
 
 async def _follow(kafka: str, pipe: Connection) -> None:

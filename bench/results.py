@@ -37,7 +37,7 @@ BARS = (
     Bar("accept to holds decided p99", ("latency_ms", "decided", "p99"), 250, False, "ms"),
     Bar("payment to paper printed p99", ("latency_ms", "printed", "p99"), 500, False, "ms"),
     Bar("journal page p99, worst filter", ("latency_ms", "journal", "p99"), 50, False, "ms"),
-    Bar("a real year", ("year_s",), 600, False, "s"),
+    Bar("a real year, part closed in 600 s", ("stages", "year", "share_in_time"), 1.0, True),
     Bar("ready", ("ready_s",), 60, False, "s"),
     Bar("memory of all processes", ("memory_mib",), 2560, False, "MiB"),
 )

@@ -55,7 +55,7 @@ FULL = Sizes(
     year_days=365,
     year_batch=500,
     year_at_once=3,
-    year_limit_s=1_800,
+    year_limit_s=600,
 )
 SHORT = Sizes(
     short=True,

@@ -132,6 +132,8 @@ def _engine(url: str, pool_size: int, settings: dict[str, str], **options: Any) 
         pool_size=pool_size,
         # In a rush an overflow opens and closes connections: the server's dearest work.
         max_overflow=0,
+        # The few that are needed stay warm: each has its own plans and caches in the server.
+        pool_use_lifo=True,
         hide_parameters=True,  # Errors are logged and parked: without anybody's name.
         connect_args={"server_settings": settings},
         **options,
