@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvloop
 from local.instance import REPOSITORY
 from local.topology import AGENT, BY_NAME, POSTGRES
 from rich.console import Console
@@ -36,7 +35,7 @@ def profile(services: Sequence[str], seconds: int, journey: str, console: Consol
         raise CannotMeasure(f"There is no journey {journey}: choose accept, batch or flow.")
     FOLDER.mkdir(parents=True, exist_ok=True)
     with fresh_system() as system:
-        uvloop.run(_profile(system, services, seconds, journey, console))
+        asyncio.run(_profile(system, services, seconds, journey, console))
     for service in services:
         path = _path(service, journey)
         # py-spy names its own command, with folders of this machine.

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import uvloop
 from local.instance import REPOSITORY
 from rich.console import Console
 
@@ -98,7 +97,7 @@ def _measure_all(
         try:
             with fresh_system() as system:
                 about.setdefault("versions", versions(system.instance))
-                uvloop.run(_measure(system, chosen, sizes, console, measured, not_measured))
+                asyncio.run(_measure(system, chosen, sizes, console, measured, not_measured))
         except (KeyboardInterrupt, SystemExit) as end:
             return end
         except Exception as error:

@@ -15,7 +15,7 @@ from chassis.http.auth import Principal, Verifier, allow, open_to_all, undeclare
 from chassis.http.etags import IfMatch, require_version, set_etag
 from chassis.http.fields import Amount, Body, Quantity, Text
 from chassis.http.idempotency import Keyed
-from chassis.http.pages import Cursor, Limit, Page, after, page_of
+from chassis.http.pages import Cursor, Limit, Page, after, number, page_of
 from chassis.http.problems import Unauthorized
 from chassis.http.waiting import Wait, once_known
 from chassis.ids import uuid7
@@ -86,7 +86,7 @@ async def change(n: int, who: Taker, expected: IfMatch) -> dict[str, int]:
 
 @router.get("/numbers")
 async def numbers(who: Taker, limit: Limit = 50, cursor: Cursor = None) -> Page[int]:
-    start = int((after(cursor, 1) or ["0"])[0])
+    [start] = after(cursor, number) or (0,)
     rows = list(range(start + 1, 8))[: limit + 1]
     return page_of(rows, limit, lambda n: n, lambda n: (str(n),))
 

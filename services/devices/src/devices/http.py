@@ -7,7 +7,7 @@ from uuid import UUID
 from chassis.http.auth import Principal, allow
 from chassis.http.fields import Body, Text
 from chassis.http.idempotency import Keyed, claim
-from chassis.http.pages import BadCursor, Cursor, Limit, Page, after, page_of
+from chassis.http.pages import Cursor, Limit, Page, after, moment, page_of
 from chassis.http.problems import NotFound
 from chassis.http.waiting import Wait, once_known
 from chassis.ids import uuid7
@@ -33,7 +33,6 @@ from devices.settings import JobSettings
 
 router = APIRouter()
 STORES_MAX = 1_000
-CURSOR_UNKNOWN = "Take next_cursor of the page before as it is."
 Reader = Annotated[Principal, allow(Right.PAPERS_READ)]
 Printing = Annotated[Principal, allow(Right.PAPERS_PRINT)]
 Manager = Annotated[Principal, allow(Right.DEVICES_MANAGE)]
@@ -109,8 +108,9 @@ async def list_print_jobs(
     cursor: Cursor = None,
 ) -> Page[PrintJobShown]:
     """Papers of your stores, newest first."""
+    begin = after(cursor, moment, UUID)
     async with here.db.reading() as tx:
-        rows = await store.list_jobs(tx, order_id, state, who.store_ids, _place(cursor), limit + 1)
+        rows = await store.list_jobs(tx, order_id, state, who.store_ids, begin, limit + 1)
     return page_of(rows, limit, _job, lambda job: (job.asked_at.isoformat(), str(job.id)))
 
 
@@ -171,8 +171,9 @@ async def list_devices(
     cursor: Cursor = None,
 ) -> Page[DeviceShown]:
     """The agents of your stores, newest first."""
+    begin = after(cursor, moment, UUID)
     async with here.db.reading() as tx:
-        rows = await registry.list_devices(tx, who.store_ids, _place(cursor), limit + 1)
+        rows = await registry.list_devices(tx, who.store_ids, begin, limit + 1)
     return page_of(
         rows, limit, _device, lambda device: (device.enrolled_at.isoformat(), str(device.id))
     )
@@ -193,19 +194,6 @@ async def revoke_device(
         return await enrolment.revoke(tx, id, datetime.now(UTC)) or device
 
     return _device(await here.db.run(work))
-
-
-def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
-    place = after(cursor, 2)
-    if place is None:
-        return None
-    try:
-        at, id = datetime.fromisoformat(place[0]), UUID(place[1])
-    except ValueError as error:
-        raise BadCursor(CURSOR_UNKNOWN) from error
-    if at.tzinfo is None:
-        raise BadCursor(CURSOR_UNKNOWN)
-    return at, id
 
 
 def _job(job: PrintJob) -> PrintJobShown:

@@ -6,8 +6,7 @@ from uuid import UUID
 
 from chassis.http.auth import Principal, allow
 from chassis.http.idempotency import Keyed, claim
-from chassis.http.pages import Cursor, Limit, Page, after, page_of
-from chassis.http.problems import Refusal
+from chassis.http.pages import Cursor, Limit, Page, after, number, page_of
 from chassis.runtime import Here
 from contracts.identity import Right
 from fastapi import APIRouter
@@ -21,11 +20,6 @@ from notifications.domain import MessageNotFound
 router = APIRouter(tags=["messages"])
 Reader = Annotated[Principal, allow(Right.MESSAGES_READ)]
 Customer = Annotated[Principal, allow(Right.OWN_READ)]
-POSITION_MAX = 2**63 - 1
-
-
-class BadPosition(Refusal):
-    status, title = 422, "The cursor is not one of ours"
 
 
 class MessageShown(BaseModel):
@@ -50,12 +44,12 @@ async def list_messages(
     order_id: UUID, who: Reader, here: Here, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[MessageShown]:
     """What the customer of an order was told, oldest first."""
-    position = _position(cursor)
+    begin = after(cursor, number)
     async with here.db.reading() as tx:
         store_id = await store.store_of_order(tx, order_id)
         if store_id is not None:
             who.require_store(store_id, "The order")
-        rows = await messages.of_order(tx, order_id, position, limit + 1)
+        rows = await messages.of_order(tx, order_id, begin[0] if begin else None, limit + 1)
     return _page(rows, limit)
 
 
@@ -68,11 +62,13 @@ async def list_own_messages(
     cursor: Cursor = None,
 ) -> Page[MessageShown]:
     """The messages of the caller's own account, newest first."""
-    position = _position(cursor)
+    begin = after(cursor, number)
     if who.customer_id is None:
         return Page(items=[])
     async with here.db.reading() as tx:
-        rows = await messages.own(tx, who.customer_id, order_id, position, limit + 1)
+        rows = await messages.own(
+            tx, who.customer_id, order_id, begin[0] if begin else None, limit + 1
+        )
     return _page(rows, limit)
 
 
@@ -96,13 +92,3 @@ def _page(rows: Any, limit: int) -> Page[MessageShown]:
 
 def _show(row: Row[Any]) -> MessageShown:
     return MessageShown.model_validate(row, from_attributes=True)
-
-
-def _position(cursor: str | None) -> int | None:
-    """The position in a cursor; 422 when somebody made one up."""
-    values = after(cursor, parts=1)
-    if values is None:
-        return None
-    if not values[0].isascii() or not values[0].isdigit() or int(values[0]) > POSITION_MAX:
-        raise BadPosition("Take next_cursor of the page before as it is.", pointer="query/cursor")
-    return int(values[0])

@@ -8,18 +8,15 @@ from uuid import UUID
 
 from chassis.database import Database
 from chassis.gather import Gatherer, ask_together
-from chassis.http import pages
 from chassis.http.auth import Principal, allow
 from chassis.http.fields import Body, Figure, Quantity, Text
 from chassis.http.idempotency import Call, Key, Keyed, fingerprint
-from chassis.http.pages import Cursor, Limit, Page, page_of
+from chassis.http.members import problem_of, unfit
+from chassis.http.pages import Cursor, Limit, Page, after, moment, page_of
 from chassis.http.problems import (
     Forbidden,
     NotFound,
-    Unexpected,
     as_body,
-    of_refusal,
-    validation_errors,
 )
 from chassis.http.repeats import run_once_each
 from chassis.http.waiting import Wait
@@ -273,7 +270,8 @@ async def list_shipments(
     if store_id is not None:
         who.require_store(store_id, "The store")
     stores = None if who.store_ids is None else sorted(who.store_ids)
-    wanted = store.Filter(stores, order_id, store_id, state, _after(cursor), limit + 1)
+    begin = after(cursor, moment, UUID)
+    wanted = store.Filter(stores, order_id, store_id, state, begin, limit + 1)
     async with here.db.reading() as tx:
         rows = await store.list_shipments(tx, wanted)
         orders = {} if rows or order_id is None else await store.find_orders(tx, [order_id])
@@ -292,19 +290,6 @@ async def show_shipment(id: UUID, who: Reader, here: Here) -> ShipmentShown:
     if not who.sees(found.store_id):
         who.require_store(orders[found.order_id].store_id, "The shipment")
     return show(found)
-
-
-def _after(cursor: str | None) -> tuple[datetime, UUID] | None:
-    values = pages.after(cursor, 2)
-    if values is None:
-        return None
-    try:
-        # A time without an offset becomes one with ours, so that the database can compare it.
-        return datetime.fromisoformat(values[0]).astimezone(UTC), UUID(values[1])
-    except (ValueError, OverflowError) as error:
-        raise pages.BadCursor(
-            "Take next_cursor of the page before as it is.", pointer="query/cursor"
-        ) from error
 
 
 def _check_override(who: Principal) -> None:
@@ -336,14 +321,7 @@ def _member(one: MemberBody, who: Principal) -> DraftShipment | Problem:
         if one.override:
             _check_override(who)
     except ValidationError as error:
-        errors = validation_errors([{**e, "loc": ("body", *e["loc"])} for e in error.errors()])
-        return Problem(
-            "The request does not fit",
-            type_="invalid-request",
-            status=422,
-            detail=errors[0]["detail"],
-            errors=errors,
-        )
+        return unfit(error)
     except Forbidden as refusal:
         return refusal
     asked = (body.model_dump_json(), str(one.post), str(one.override))
@@ -357,11 +335,8 @@ def _member_shown(member: MemberBody, answer: Answer) -> MemberShown:
         pending = member.post and not answer.settled
         status = PENDING if pending else handlers.DRAFTED
         return MemberShown(key=member.key, status=status, shipment=show(answer))
-    error = answer
-    if not isinstance(error, Problem):
-        known = REFUSALS.get(type(error))
-        error = Unexpected("") if known is None else of_refusal(error, known)
-    return MemberShown(key=member.key, status=error.status, problem=as_body(error))
+    problem = problem_of(answer, REFUSALS)
+    return MemberShown(key=member.key, status=problem.status, problem=as_body(problem))
 
 
 def _or_raise(answer: Answer) -> Shipment:

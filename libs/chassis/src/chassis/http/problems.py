@@ -12,6 +12,8 @@ from fastapi_problem.handler import ExceptionHandler, add_exception_handler, new
 
 from chassis.outbox import MessageTooLarge
 
+# What every service may meet, with its status.
+ALWAYS: Mapping[type[Exception], int] = {MessageTooLarge: 413}
 # Sentences for what pydantic says in its own words; {} holds the rule's numbers.
 SENTENCES = {
     "missing": "This field is required: add it.",
@@ -111,7 +113,7 @@ def install(app: FastAPI, refusals: Mapping[type[Exception], int]) -> ExceptionH
     A domain exception's name becomes title and type; its text the detail; its attributes
     `pointer` (or `pointers`, a mapping of pointer to sentence) say where in the body it lies.
     """
-    refusals = {MessageTooLarge: 413, **refusals}
+    refusals = {**ALWAYS, **refusals}
     handlers: dict[type[Exception], Any] = {
         kind: _domain_handler(status) for kind, status in refusals.items()
     }

@@ -20,7 +20,6 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from billing.accounts.domain import UnknownOrder, UnknownStore
-from billing.accounts.http.scope import time_after
 from billing.documents import domain, store
 from billing.documents.domain import Document
 from billing.documents.handlers import IssueDocument
@@ -116,7 +115,7 @@ async def list_documents(
     cursor: Cursor = None,
 ) -> Page[DocumentShown]:
     """The order's documents in the order of their issue."""
-    begin = time_after(cursor)
+    begin = pages.after(cursor, pages.moment, UUID)
     async with here.db.reading() as tx:
         order_store = await store.store_of_order(tx, order_id)
         found = (await store.documents_of_orders(tx, [order_id])).get(order_id, [])
@@ -168,7 +167,7 @@ async def list_own_documents(
         return Page(items=[])
     async with here.db.reading() as tx:
         rows = await store.list_of_customer(
-            tx, who.customer_id, order_id, time_after(cursor), limit
+            tx, who.customer_id, order_id, pages.after(cursor, pages.moment, UUID), limit
         )
     return pages.page_of(rows, limit, show_document, _sort_key)
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from chassis.http.auth import Principal, allow
 from chassis.http.fields import Body, Figure
 from chassis.http.idempotency import Keyed, claim
-from chassis.http.pages import Cursor, Limit, Page, page_of
+from chassis.http.pages import Cursor, Limit, Page, after, page_of, text
 from chassis.http.problems import NotFound
 from chassis.ids import uuid7
 from chassis.runtime import Here
@@ -18,7 +18,6 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inventory.cursors import place
 from inventory.holds import handlers
 from inventory.holds.store import questions
 from inventory.stock.domain import Shelf, plain
@@ -166,7 +165,7 @@ async def list_holds(
     cursor: Cursor = None,
 ) -> Page[HoldAnswer]:
     """The holds of order lines; with `overdue`, goods that are kept beyond their end."""
-    begin, now = place(cursor, UUID, UUID), datetime.now(UTC)
+    begin, now = after(cursor, UUID, UUID), datetime.now(UTC)
     async with here.db.reading() as tx:
         rows = await questions.list_holds(
             tx, who.store_ids, order_id, now if overdue else None, False, begin, limit
@@ -184,7 +183,7 @@ async def list_put_backs(
     who: Reader, here: Here, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[PutBackAnswer]:
     """The task list of the store: POST /holds/{hold_id}/put-back when it is done."""
-    begin = place(cursor, UUID, UUID)
+    begin = after(cursor, UUID, UUID)
     async with here.db.reading() as tx:
         rows = await questions.list_holds(tx, who.store_ids, None, None, True, begin, limit)
     return page_of(rows, limit, _show_put_back, lambda row: [str(row.order_id), str(row.line_id)])
@@ -207,7 +206,7 @@ async def list_broken(
     who: Reader, here: Here, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[BrokenAnswer]:
     """The ordered-goods report: what is promised and not there, and to whom."""
-    begin = place(cursor, UUID, str)
+    begin = after(cursor, UUID, text)
     holders: dict[tuple[UUID, str], list[HolderAnswer]] = defaultdict(list)
     async with here.db.reading() as tx:
         shelves = await list_stock(tx, who.store_ids, None, None, begin, limit, broken_only=True)
@@ -290,7 +289,7 @@ async def list_transfers(
     cursor: Cursor = None,
 ) -> Page[TransferAnswer]:
     """The documents of goods set apart for orders and put back."""
-    begin = place(cursor, UUID)
+    begin = after(cursor, UUID)
     lines: dict[UUID, list[TransferLineAnswer]] = defaultdict(list)
     async with here.db.reading() as tx:
         rows = await questions.list_transfers(tx, who.store_ids, order_id, begin, limit)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from chassis.http.auth import Principal, allow
 from chassis.http.fields import Body, Figure, Quantity, Text, UnitPrice
 from chassis.http.idempotency import Keyed, claim
-from chassis.http.pages import Cursor, Limit, Page, page_of
+from chassis.http.pages import Cursor, Limit, Page, after, number, page_of, text
 from chassis.http.problems import NotFound
 from chassis.http.waiting import Wait, once_known
 from chassis.ids import uuid7
@@ -18,7 +18,6 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inventory.cursors import number, place
 from inventory.stock import domain, handlers, store
 from inventory.stock.domain import Receipt, Shelf, plain
 from inventory.stores.store import read_warehouse
@@ -169,7 +168,7 @@ async def list_stock(
     cursor: Cursor = None,
 ) -> Page[StockAnswer]:
     """What lies where: on hand, held, and what may still be promised."""
-    begin = place(cursor, UUID, str)
+    begin = after(cursor, UUID, text)
     async with here.db.reading() as tx:
         rows = await store.list_stock(tx, who.store_ids, sku, warehouse_id, begin, limit)
     return page_of(rows, limit, show_stock, lambda one: [str(one.warehouse_id), one.sku])
@@ -185,7 +184,7 @@ async def list_movements(
     cursor: Cursor = None,
 ) -> Page[MovementAnswer]:
     """The stock ledger, oldest first: the sum of its entries is what is on hand."""
-    begin = place(cursor, number)
+    begin = after(cursor, number)
     async with here.db.reading() as tx:
         rows = await store.list_movements(tx, who.store_ids, sku, warehouse_id, begin, limit)
     return page_of(rows, limit, show_movement, lambda row: [str(row.id)])

@@ -7,7 +7,7 @@ from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version, set_etag
 from chassis.http.fields import Body, Code, Text
 from chassis.http.idempotency import Keyed, KeyedIfSent, claim, done_before
-from chassis.http.pages import Cursor, Limit, Page, page_of
+from chassis.http.pages import Cursor, Limit, Page, after, page_of, text
 from chassis.http.problems import NotFound
 from chassis.ids import uuid7
 from chassis.runtime import Here
@@ -18,7 +18,6 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inventory.cursors import place
 from inventory.stores import domain, handlers, store
 from inventory.stores.handlers import NewWarehouse
 
@@ -100,7 +99,7 @@ async def list_stores(
     who: Reader, here: Here, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[StoreAnswer]:
     """The stores that the caller sees, in order of the code."""
-    begin = place(cursor, str)
+    begin = after(cursor, text)
     async with here.db.reading() as tx:
         rows = await store.list_stores(tx, who.store_ids, begin, limit)
     return page_of(rows, limit, show_store, lambda one: [one.code])
@@ -179,7 +178,7 @@ async def list_warehouses(
     cursor: Cursor = None,
 ) -> Page[WarehouseAnswer]:
     """Warehouses of the stores that the caller sees, temporary storage included."""
-    begin = place(cursor, str, UUID)
+    begin = after(cursor, text, UUID)
     async with here.db.reading() as tx:
         rows = await store.list_warehouses(tx, who.store_ids, store_id, begin, limit)
     return page_of(rows, limit, show_warehouse, lambda one: [one.code, str(one.warehouse_id)])

@@ -7,7 +7,7 @@ from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version, set_etag
 from chassis.http.fields import Body, Code, Currency, Exact, Figure, LongText, Text, UnitPrice
 from chassis.http.idempotency import Keyed, KeyedIfSent, claim, done_before
-from chassis.http.pages import BadCursor, Cursor, Limit, Page, after, page_of
+from chassis.http.pages import Cursor, Limit, Page, after, page_of, text
 from chassis.http.problems import NotFound
 from chassis.runtime import Here
 from contracts.identity import Right
@@ -93,9 +93,7 @@ async def list_items(
     cursor: Cursor = None,
 ) -> Page[ItemAnswer]:
     """Find items by SKU, name or barcode."""
-    begin = after(cursor, 1)
-    if begin is not None and not begin[0].isprintable():
-        raise BadCursor("Take next_cursor of the page before as it is.")
+    begin = after(cursor, text)
     async with here.db.reading() as tx:
         rows = await store.search(
             tx, q or None, barcode or None, begin[0] if begin else None, limit + 1

@@ -7,7 +7,7 @@ from chassis.http.auth import Principal, allow
 from chassis.http.etags import IfMatch, require_version, set_etag
 from chassis.http.fields import Body, Code, LongText, Text
 from chassis.http.idempotency import Keyed, KeyedIfSent, claim, done_before
-from chassis.http.pages import BadCursor, Cursor, Limit, Page, after, page_of
+from chassis.http.pages import Cursor, Limit, Page, after, page_of
 from chassis.http.problems import NotFound
 from chassis.ids import uuid7
 from chassis.runtime import Here
@@ -102,12 +102,9 @@ async def list_customers(
     cursor: Cursor = None,
 ) -> Page[CustomerAnswer]:
     """Find customers by the end of their telephone, by name or by card."""
-    begin = after(cursor, 1)
+    begin = after(cursor, UUID)
     async with here.db.reading() as tx:
-        try:
-            rows = await store.search(tx, q or None, begin[0] if begin else None, limit + 1)
-        except ValueError as error:
-            raise BadCursor("Take next_cursor of the page before as it is.") from error
+        rows = await store.search(tx, q or None, begin[0] if begin else None, limit + 1)
     return page_of(rows, limit, show, lambda customer: [str(customer.id)])
 
 

@@ -82,7 +82,7 @@ async def card_number_taken(tx: AsyncConnection, customer: Customer) -> bool:
 
 
 async def search(
-    tx: AsyncConnection, q: str | None, after: str | None, limit: int
+    tx: AsyncConnection, q: str | None, after: UUID | None, limit: int
 ) -> Sequence[Customer]:
     """Cards in order of their ids, by last telephone digits, card number or words of the name."""
     question = sa.select(*COLUMNS).where(sa.not_(customers.c.erased))
@@ -93,7 +93,7 @@ async def search(
             return []
         question = question.where(sa.text(FOUND)).params(**values)
     if after is not None:
-        question = question.where(customers.c.id > UUID(after))
+        question = question.where(customers.c.id > after)
     return [Customer(**row._asdict()) for row in await tx.execute(question)]
 
 

@@ -1,25 +1,22 @@
 """Batches of orders, the journal, one order, and the customer's own orders over HTTP."""
 
 import asyncio
-import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-import structlog
 from chassis.http.auth import Principal, allow
 from chassis.http.fields import LongText
 from chassis.http.idempotency import Kept, Keyed
-from chassis.http.pages import BadCursor, Cursor, Limit, Page, after, page_of
-from chassis.http.problems import NotFound, Unexpected, as_body, of_refusal, validation_errors
+from chassis.http.members import problem_of, unfit
+from chassis.http.pages import Cursor, Limit, Page, after, moment, page_of
+from chassis.http.problems import NotFound, as_body
 from chassis.http.waiting import KNOWN_DEFAULT_S, Wait, refusal_of, worth_waiting
-from chassis.outbox import MessageTooLarge
 from chassis.runtime import Here, Runtime
 from contracts.identity import Right
 from contracts.orders import Channel, FinancialStatus, MainStatus
 from fastapi import APIRouter, Query, Response
-from fastapi_problem.error import Problem
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
 from orders.orders import handlers, journal, store
@@ -31,13 +28,11 @@ from orders.orders.journal import Filters
 from orders.orders.refusals import STATUSES, UnknownReference
 from orders.settings import Settings
 
-log = structlog.get_logger()
 router = APIRouter(tags=["orders"])
 Reader = Annotated[Principal, allow(Right.ORDERS_READ)]
 Owner = Annotated[Principal, allow(Right.OWN_READ)]
 ASK_AGAIN_S = 0.1
 YEARS = range(1971, 9990)
-MEMBER_STATUSES: dict[type[Exception], int] = {MessageTooLarge: 413, **STATUSES}
 
 
 def _sensible(time: datetime) -> datetime:
@@ -86,14 +81,7 @@ def _member(who: Principal, member: MemberBody) -> PlaceOrder | Exception:
         who.require_store(order.store_id, "The store")
         return command_of(order, who, member.key)
     except ValidationError as error:
-        errors = validation_errors([{**e, "loc": ("body", *e["loc"])} for e in error.errors()])
-        return Problem(
-            "The request does not fit",
-            type_="invalid-request",
-            status=422,
-            detail=errors[0]["detail"],
-            errors=errors,
-        )
+        return unfit(error)
     except NotFound as refusal:
         return refusal
 
@@ -123,16 +111,7 @@ def _may_come(found: Answer) -> bool:
 
 def _problem(refusal: Exception) -> MemberShown:
     """A member's refusal or error, as it would be answered alone."""
-    status = MEMBER_STATUSES.get(type(refusal))
-    if isinstance(refusal, Problem):
-        problem = refusal
-    elif status is not None:
-        problem = of_refusal(refusal, status)
-    else:
-        # Without its text, in which the database may repeat the row with the customer's name.
-        at = traceback.format_tb(refusal.__traceback__)
-        log.error("a member of a batch failed", error=type(refusal).__name__, at=at)
-        problem = Unexpected(str(refusal))
+    problem = problem_of(refusal, STATUSES)
     return MemberShown(status=problem.status, problem=as_body(problem))
 
 
@@ -207,23 +186,12 @@ async def get_own_order(id: UUID, who: Owner, here: Here) -> Response:
     return answer(for_the_customer(shown))
 
 
-def _place_time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError("no offset")
-    return _sensible(time)
-
-
 async def _page(
     here: Runtime, filters: Filters, cursor: str | None, limit: int
 ) -> Page[OrderShown]:
-    now, begin = datetime.now(UTC), after(cursor, 2)
-    try:
-        place = None if begin is None else (_place_time(begin[0]), UUID(begin[1]))
-    except ValueError as error:
-        raise BadCursor("Take next_cursor of the page before as it is.") from error
+    now, begin = datetime.now(UTC), after(cursor, moment, UUID)
     async with here.db.reading() as tx:
-        ids = await journal.find_orders(tx, filters, place, limit + 1, now)
+        ids = await journal.find_orders(tx, filters, begin, limit + 1, now)
         found = await store.load(tx, ids)
         cards = [order.customer_id for order in found.values() if order.customer_id]
         names = await journal.card_names(tx, cards)

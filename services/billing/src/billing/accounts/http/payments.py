@@ -10,8 +10,9 @@ from chassis.http import pages
 from chassis.http.auth import Principal
 from chassis.http.fields import Amount, Body, Figure, Text
 from chassis.http.idempotency import Call, Keyed, claim, fingerprint
+from chassis.http.members import problem_of, unfit
 from chassis.http.pages import Cursor, Limit, Page
-from chassis.http.problems import NotFound, Unexpected, as_body, of_refusal, validation_errors
+from chassis.http.problems import NotFound, as_body
 from chassis.http.waiting import (
     KNOWN_DEFAULT_S,
     Wait,
@@ -24,7 +25,6 @@ from chassis.ids import uuid7
 from chassis.runtime import Here, Runtime
 from contracts.billing import Method
 from fastapi import APIRouter
-from fastapi_problem.error import Problem
 from pydantic import BaseModel, Field, ValidationError
 
 from billing.accounts import handlers, store
@@ -38,7 +38,6 @@ from billing.accounts.http.scope import (
     Taker,
     To,
     scoped,
-    time_after,
 )
 from billing.accounts.store import Filter, Payment
 
@@ -194,7 +193,7 @@ def _member(one: MemberBody, who: Principal) -> PostPayment | Exception:
     try:
         body = PaymentBody.model_validate(one.payment)
     except ValidationError as error:
-        return invalid_request(error)
+        return unfit(error)
     if not who.sees(body.store_id):
         return NotFound("The store was not found: check the id and that it is in your stores.")
     what = fingerprint(b"payment in a batch", body.model_dump_json().encode())
@@ -220,23 +219,8 @@ def _member_shown(key: str, result: Result) -> MemberShown:
     if isinstance(result, Payment):
         return MemberShown(key=key, status=handlers.POSTED, payment=show_payment(result))
     assert isinstance(result, Exception), "every command was answered"
-    error = refusal_of(result)
-    if not isinstance(error, Problem):
-        status = REFUSALS.get(type(error))
-        error = Unexpected("") if status is None else of_refusal(error, status)
-    return MemberShown(key=key, status=error.status, problem=as_body(error))
-
-
-def invalid_request(error: ValidationError) -> Problem:
-    """The problem of a member whose body does not fit."""
-    errors = validation_errors([{**one, "loc": ("body", *one["loc"])} for one in error.errors()])
-    return Problem(
-        "The request does not fit",
-        type_="invalid-request",
-        status=422,
-        detail=errors[0]["detail"],
-        errors=errors,
-    )
+    problem = problem_of(refusal_of(result), REFUSALS)
+    return MemberShown(key=key, status=problem.status, problem=as_body(problem))
 
 
 @router.get("/payments")
@@ -251,7 +235,7 @@ async def list_payments(
     cursor: Cursor = None,
 ) -> Page[PaymentShown]:
     """Payments of an order or a store, oldest first; cancelled ones are among them."""
-    start = time_after(cursor)
+    start = pages.after(cursor, pages.moment, UUID)
 
     async def ask(wanted: Filter) -> Sequence[Payment]:
         async with here.db.reading() as tx:

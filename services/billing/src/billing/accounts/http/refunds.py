@@ -24,7 +24,6 @@ from billing.accounts.http.scope import (
     Returner,
     To,
     scoped,
-    time_after,
 )
 from billing.accounts.store import Filter, Refund
 
@@ -103,7 +102,7 @@ async def list_refunds(
     cursor: Cursor = None,
 ) -> Page[RefundShown]:
     """Refunds of an order or a store, oldest first."""
-    start = time_after(cursor)
+    start = pages.after(cursor, pages.moment, UUID)
 
     async def ask(wanted: Filter) -> Sequence[Refund]:
         async with here.db.reading() as tx:

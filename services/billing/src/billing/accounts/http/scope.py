@@ -2,11 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from chassis.http import pages
 from chassis.http.auth import Principal, allow
 from chassis.runtime import Runtime
 from contracts.identity import Right
@@ -60,18 +58,6 @@ async def scoped(here: Runtime, wanted: Filter, who: Principal, ask: List) -> Se
     if not rows and order_store is not None:
         who.require_store(order_store, "The order")
     return rows
-
-
-def time_after(cursor: str | None) -> tuple[datetime, UUID] | None:
-    values = pages.after(cursor, 2)
-    if values is None:
-        return None
-    try:
-        return datetime.fromisoformat(values[0]), UUID(values[1])
-    except ValueError as error:
-        raise pages.BadCursor(
-            "Take next_cursor of the page before as it is.", pointer="query/cursor"
-        ) from error
 
 
 From = Annotated[AwareDatetime | None, Query(alias="from")]

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel
 
 from billing.accounts import domain, store
-from billing.accounts.http.scope import Reader, time_after
+from billing.accounts.http.scope import Reader
 from billing.accounts.store import DebtKind, OrderAccount
 
 router = APIRouter(tags=["accounts"])
@@ -146,7 +146,7 @@ async def list_debts(
     until = now - timedelta(days=older_than_days) if older_than_days else None
     async with here.db.reading() as tx:
         rows = await store.list_debts(
-            tx, kind, customer_id, stores, until, time_after(cursor), limit
+            tx, kind, customer_id, stores, until, pages.after(cursor, pages.moment, UUID), limit
         )
     shown = [_debt(row, kind, now) for row in rows]
     return pages.page_of(
