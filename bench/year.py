@@ -1,8 +1,9 @@
 """The chain's real year: every basket an order, through holds, payments and hand-over.
 
-As an import would be: in batches, nobody told, for as long as the year may take. What the orders
-name, 457 stores with tens of thousands of items and the goods to sell, is there before the clock
-starts; items and goods are written straight into the databases, for the year is about orders.
+As an import would be: in batches, nobody told, for as long as the year may take; a client with as
+many open orders as it sends at once waits for them. What the orders name, 457 stores with tens of
+thousands of items and the goods to sell, is there before the clock starts; items and goods are
+written straight into the databases, for the year is about orders.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ FIRST_DAY = date(2017, 1, 1)
 TRIES = 20
 TRY_AGAIN_S = 0.5
 STALLED_S = 60.0
+LOOK_AGAIN_S = 0.1
 MEMORY_SAMPLES = 10
 ITEMS = """
 INSERT INTO items(sku, name, unit, kind, barcodes, tax_rate, price, currency, version, words)
@@ -61,6 +63,7 @@ class Progress:
     start: float
     closed: Course = field(default_factory=Course)
     sent: int = 0
+    held_back_s: float = 0.0
     failures: Counter[str] = field(default_factory=Counter)
     memory_mib: list[dict[str, float]] = field(default_factory=list)
 
@@ -80,9 +83,15 @@ async def year(ground: Ground) -> dict[str, Any]:
     )
     chunks = _chunks(days, sizes.year_batch)
 
+    def over() -> bool:
+        return clock() - progress.start > sizes.year_limit_s
+
     async def serve() -> None:
         for chunk in chunks:
-            if clock() - progress.start > sizes.year_limit_s:
+            while matches.waiting > sizes.year_at_once * sizes.year_batch and not over():
+                progress.held_back_s += LOOK_AGAIN_S
+                await asyncio.sleep(LOOK_AGAIN_S)
+            if over():
                 return
             orders = [_order(days, places, basket) for basket in chunk]
             for order in orders:
@@ -114,6 +123,7 @@ async def year(ground: Ground) -> dict[str, Any]:
         "wanted": len(days.baskets),
         "share_in_time": round(in_time / len(days.baskets), 3),
         "per_s": round(len(closed) / max(closed), 1),
+        "held_back_s": round(progress.held_back_s, 1),
         "memory_mib": [round(sum(used.values())) for used in progress.memory_mib],
         "memory_by_process_mib": [progress.memory_mib[0], progress.memory_mib[-1]],
         "cpu_ms_per_order": meter.ms_per_order(len(closed)),
@@ -209,7 +219,7 @@ async def _last_closed(progress: Progress, clock: Callable[[], float]) -> None:
     while len(progress.closed.ended) < progress.sent and clock() - moved < STALLED_S:
         if len(progress.closed.ended) != heard:
             heard, moved = len(progress.closed.ended), clock()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(LOOK_AGAIN_S)
 
 
 def stock_up(instance: Instance, days: Days, places: Places) -> None:

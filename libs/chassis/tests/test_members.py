@@ -34,6 +34,7 @@ def test_a_fault_of_ours_is_logged_without_its_text() -> None:
 
 
 def test_a_body_that_does_not_fit_says_where() -> None:
+    """With the pointer that it would have if it came alone."""
     with pytest.raises(ValidationError) as caught:
         Wish.model_validate({"amount": "much"})
     problem = unfit(caught.value)

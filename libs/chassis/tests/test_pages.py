@@ -49,5 +49,6 @@ def test_a_page_begins_where_the_one_before_ended() -> None:
 def test_a_cursor_that_no_page_wrote_is_refused(
     made_up: str, kinds: tuple[Callable[[str], Any], ...]
 ) -> None:
+    """Whatever the next question could not be asked with is 422, not an error of ours."""
     with pytest.raises(BadCursor):
         after(made_up, *kinds)

@@ -39,6 +39,23 @@ async def test_a_till_whose_stream_came_back_asks_for_the_stock_again(
     await expect(page.locator(".line-stock")).to_contain_text("Here 4 ·")
 
 
+async def test_a_long_order_is_told_the_stock_of_every_line(open_page: Open) -> None:
+    """The server answers fifty items at once; whoever orders more asks more than once."""
+    page = await open_page("cashier", "/take-order")
+    await scan(page, KETTLE)
+    await expect(page.locator(".line-stock")).to_contain_text("Here 11 ·")
+    await page.evaluate("""() => {
+      const draft = JSON.parse(localStorage.getItem("holdfast.draft"));
+      const [kettle] = draft.lines;
+      const other = (n) => ({ ...kettle, id: crypto.randomUUID(), sku: `OTHER${n}` });
+      draft.lines = [...Array(50).keys()].map(other).concat(kettle);
+      localStorage.setItem("holdfast.draft", JSON.stringify(draft));
+    }""")
+    await page.reload()
+    await expect(page.locator(".line-stock")).to_have_count(51)
+    await expect(page.locator(".line-stock").last).to_contain_text("Here 11 ·")
+
+
 async def test_a_journal_whose_stream_came_back_shows_the_orders_as_they_are(
     open_page: Open, app: FastAPI, chain: Chain
 ) -> None:

@@ -11,6 +11,7 @@ from web.jsons import Json
 TIMEOUT_SECONDS = 15.0
 TRIES_MAX = 8
 TRY_AGAIN_SECONDS = 0.25
+COME_BACK_SECONDS_MAX = 1  # Whoever is to come back later than this is told so.
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +115,10 @@ class Api:
         headers = self._headers(key, etag, wait_seconds)
         for _ in range(TRIES_MAX):
             response = await self._send(method, path, params, body, headers)
-            if response.status_code != 409 or "Retry-After" not in response.headers:
+            pause = _pause_seconds(response)
+            if pause is None:
                 break
-            # What was made a moment ago is not known everywhere yet; the key stays the same.
-            await asyncio.sleep(TRY_AGAIN_SECONDS)
+            await asyncio.sleep(pause)
         if response.is_success:
             found = response.json() if response.content else None
             return Answer(response.status_code, found, response.headers.get("etag"))
@@ -160,6 +161,19 @@ class Api:
         if wait_seconds:
             headers["Prefer"] = f"wait={wait_seconds}"
         return headers
+
+
+def _pause_seconds(response: httpx.Response) -> float | None:
+    """How long to wait before the same is asked again, under the same key; None to take the answer.
+
+    409: what was made a moment ago is not known everywhere yet. 429: a rush, nothing was done.
+    """
+    after = response.headers.get("Retry-After", "")
+    if response.status_code == 409 and after:
+        return TRY_AGAIN_SECONDS
+    if response.status_code == 429 and after.isdigit() and int(after) <= COME_BACK_SECONDS_MAX:
+        return float(after)
+    return None
 
 
 def problem_of(response: httpx.Response) -> ApiProblem:

@@ -6,12 +6,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from chassis.gather import Gatherer
-from chassis.http import pages
 from chassis.http.auth import Principal
 from chassis.http.fields import Amount, Body, Figure, Text
 from chassis.http.idempotency import Call, Keyed, claim, fingerprint
 from chassis.http.members import problem_of, unfit
-from chassis.http.pages import Cursor, Limit, Page
+from chassis.http.pages import Page, page_of
 from chassis.http.problems import NotFound, as_body
 from chassis.http.waiting import (
     KNOWN_DEFAULT_S,
@@ -32,14 +31,13 @@ from billing.accounts.handlers import PostPayment
 from billing.accounts.http.scope import (
     REFUSALS,
     UNKNOWN,
-    From,
+    Listed,
     Reader,
     Returner,
     Taker,
-    To,
     scoped,
 )
-from billing.accounts.store import Filter, Payment
+from billing.accounts.store import Payment
 
 router = APIRouter(tags=["payments"])
 BATCH_MAX = 1000
@@ -224,27 +222,11 @@ def _member_shown(key: str, result: Result) -> MemberShown:
 
 
 @router.get("/payments")
-async def list_payments(
-    who: Reader,
-    here: Here,
-    order_id: UUID | None = None,
-    store_id: UUID | None = None,
-    begin: From = None,
-    end: To = None,
-    limit: Limit = pages.LIMIT_DEFAULT,
-    cursor: Cursor = None,
-) -> Page[PaymentShown]:
+async def list_payments(who: Reader, here: Here, listing: Listed) -> Page[PaymentShown]:
     """Payments of an order or a store, oldest first; cancelled ones are among them."""
-    start = pages.after(cursor, pages.moment, UUID)
-
-    async def ask(wanted: Filter) -> Sequence[Payment]:
-        async with here.db.reading() as tx:
-            return await store.list_payments(tx, wanted, start, limit)
-
-    stores = None if store_id is None else [store_id]
-    rows = await scoped(here, Filter(order_id, stores, begin, end), who, ask)
-    return pages.page_of(
-        rows, limit, show_payment, lambda one: (one.at.isoformat(), str(one.payment_id))
+    rows = await scoped(here, listing, who, store.list_payments)
+    return page_of(
+        rows, listing.limit, show_payment, lambda one: (one.at.isoformat(), str(one.payment_id))
     )
 
 

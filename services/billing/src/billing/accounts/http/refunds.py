@@ -1,13 +1,11 @@
 """Refunds: give money back, and see what was given."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from chassis.http import pages
 from chassis.http.fields import Amount, Body, Figure
 from chassis.http.idempotency import Keyed
-from chassis.http.pages import Cursor, Limit, Page
+from chassis.http.pages import Page, page_of
 from chassis.http.repeats import run_once_each
 from chassis.http.waiting import Wait, once_known
 from chassis.ids import uuid7
@@ -19,13 +17,12 @@ from pydantic import BaseModel
 from billing.accounts import handlers, store
 from billing.accounts.http.scope import (
     UNKNOWN,
-    From,
+    Listed,
     Reader,
     Returner,
-    To,
     scoped,
 )
-from billing.accounts.store import Filter, Refund
+from billing.accounts.store import Refund
 
 router = APIRouter(tags=["refunds"])
 
@@ -91,25 +88,9 @@ async def post_refund(
 
 
 @router.get("/refunds")
-async def list_refunds(
-    who: Reader,
-    here: Here,
-    order_id: UUID | None = None,
-    store_id: UUID | None = None,
-    begin: From = None,
-    end: To = None,
-    limit: Limit = pages.LIMIT_DEFAULT,
-    cursor: Cursor = None,
-) -> Page[RefundShown]:
+async def list_refunds(who: Reader, here: Here, listing: Listed) -> Page[RefundShown]:
     """Refunds of an order or a store, oldest first."""
-    start = pages.after(cursor, pages.moment, UUID)
-
-    async def ask(wanted: Filter) -> Sequence[Refund]:
-        async with here.db.reading() as tx:
-            return await store.list_refunds(tx, wanted, start, limit)
-
-    stores = None if store_id is None else [store_id]
-    rows = await scoped(here, Filter(order_id, stores, begin, end), who, ask)
-    return pages.page_of(
-        rows, limit, show_refund, lambda one: (one.at.isoformat(), str(one.refund_id))
+    rows = await scoped(here, listing, who, store.list_refunds)
+    return page_of(
+        rows, listing.limit, show_refund, lambda one: (one.at.isoformat(), str(one.refund_id))
     )

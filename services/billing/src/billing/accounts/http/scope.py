@@ -1,15 +1,17 @@
 """What the money routes share: rights, refusals, and whose rows a caller may see."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from chassis.http.auth import Principal, allow
+from chassis.http.pages import LIMIT_DEFAULT, Cursor, Limit, after, moment
 from chassis.runtime import Runtime
 from contracts.identity import Right
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import AwareDatetime
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.accounts import domain, store
 from billing.accounts.store import Filter
@@ -42,23 +44,43 @@ def readable(wanted: Filter, who: Principal, order_store: UUID | None) -> Filter
     return replace(wanted, stores=sorted(who.store_ids))
 
 
-List = Callable[[Filter], Awaitable[Sequence[Any]]]
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of payments or refunds that is asked for."""
+
+    wanted: Filter
+    begin: tuple[Any, ...] | None
+    limit: int
 
 
-async def scoped(here: Runtime, wanted: Filter, who: Principal, ask: List) -> Sequence[Any]:
+async def _listing(
+    order_id: UUID | None = None,
+    store_id: UUID | None = None,
+    begin: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> Listing:
+    stores = None if store_id is None else [store_id]
+    wanted = Filter(order_id, stores, begin, end)
+    return Listing(wanted, after(cursor, moment, UUID), limit)
+
+
+Listed = Annotated[Listing, Depends(_listing)]
+T = TypeVar("T")
+Ask = Callable[[AsyncConnection, Filter, tuple[Any, ...] | None, int], Awaitable[Sequence[T]]]
+
+
+async def scoped(here: Runtime, listing: Listing, who: Principal, ask: Ask[T]) -> Sequence[T]:
     """The rows that the caller may see; 404 for an order of stores that are not the caller's."""
-    order_store = None
-    if wanted.order_id is not None:
-        async with here.db.reading() as tx:
+    wanted, order_store = listing.wanted, None
+    async with here.db.reading() as tx:
+        if wanted.order_id is not None:
             account = await store.find_account(tx, wanted.order_id)
-        if account is None or account.store_id is None:
-            return []
-        order_store = account.store_id
-    rows = await ask(readable(wanted, who, order_store))
+            if account is None or account.store_id is None:
+                return []
+            order_store = account.store_id
+        rows = await ask(tx, readable(wanted, who, order_store), listing.begin, listing.limit)
     if not rows and order_store is not None:
         who.require_store(order_store, "The order")
     return rows
-
-
-From = Annotated[AwareDatetime | None, Query(alias="from")]
-To = Annotated[AwareDatetime | None, Query(alias="to")]

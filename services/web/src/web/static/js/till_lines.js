@@ -3,6 +3,7 @@ import { ask } from "./ask.js";
 import { plain, trimmed, typed, units } from "./decimal.js";
 import { number } from "./locale.js";
 
+const STOCK_AT_ONCE = 50;
 const PARTS = ["name", "description", "stock", "refusal", "quantity", "price", "amount", "remove"];
 
 export class Lines {
@@ -133,16 +134,17 @@ export class Lines {
     return missing > 0n ? this.till.say("short", { count: number(trimmed(plain(missing, 3))) }) : null;
   }
 
-  /** Asks what can be promised of these items. */
+  /** Asks what can be promised of these items, as many at once as the server answers. */
   async askStock(skus) {
     const wanted = [...new Set(skus.filter(Boolean))];
-    if (!wanted.length) return;
-    const query = wanted.map((sku) => `sku=${encodeURIComponent(sku)}`).join("&");
-    try {
-      const found = await ask(`/take-order/stock?store_id=${this.draft.till.store}&${query}`);
-      for (const [sku, known] of Object.entries(found.stock)) this.stock.set(sku, known);
-      this.show();
-    } catch { /* The line shows its SKU instead; the order itself decides. */ }
+    for (let first = 0; first < wanted.length; first += STOCK_AT_ONCE) {
+      const query = wanted.slice(first, first + STOCK_AT_ONCE).map((sku) => `sku=${encodeURIComponent(sku)}`).join("&");
+      try {
+        const found = await ask(`/take-order/stock?store_id=${this.draft.till.store}&${query}`);
+        for (const [sku, known] of Object.entries(found.stock)) this.stock.set(sku, known);
+        this.show();
+      } catch { /* The line shows its SKU instead; the order itself decides. */ }
+    }
   }
 
   askAllStock() {
