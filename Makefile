@@ -1,9 +1,10 @@
 # Every verb of Holdfast. `make help` lists them; Python 3.11 with pip and venv is all they need.
 
 # The distribution's own first: a version manager's is often built without optimizations, which costs
-# every order about a tenth more CPU time (docs/performance.md).
-PYTHON ?= $(shell for one in /usr/bin/python3.11 python3.11 python3; do \
-	"$$one" -c 'import ensurepip, venv' 2>/dev/null && command -v "$$one" && break; done)
+# every order more CPU time (docs/performance.md).
+PYTHON ?= $(shell for one in /usr/bin/python3.11 python3.11 python3; do "$$one" -c \
+	'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
+	command -v "$$one" && break; done)
 PY := .venv/bin/python
 INSTALLED := .venv/.holdfast-installed
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml \
@@ -100,10 +101,8 @@ requirements.lock: # Written by `make lock`; no index is named in it, any mirror
 		--no-annotate --output-file $@ >/dev/null
 
 $(INSTALLED): requirements.lock deploy/uv.requirements
-	test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 is missing: install python3.11 with its pip and venv." >&2; exit 1; }
-	test -x $(PY) || "$(PYTHON)" -m venv .venv >/dev/null || { rm -rf .venv; \
-		echo "Python's venv is missing: install python3-venv (and python3-pip)." >&2; exit 1; }
+	test -x $(PY) || "$(PYTHON)" -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; \
+		echo "Python 3.11 or its venv is missing: install python3.11 and python3-venv." >&2; exit 1; }
 	echo "Installing into .venv"
 	test "$(UV)" = uv && command -v uv >/dev/null || $(PY) -m pip install --quiet \
 		--disable-pip-version-check --require-hashes --requirement deploy/uv.requirements || { \

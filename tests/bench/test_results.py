@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bench.plots import plot, timelines
 from bench.results import BARS, Bar, figure_at, result_of, write
-from bench.table import print_result
+from bench.table import bars_table, print_result
 
 ABOUT = {
     "started_at": "2026-01-02T03:04:05+00:00",
@@ -105,3 +105,14 @@ def test_the_picture_has_every_stage_that_has_a_course(tmp_path: Path) -> None:
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
     assert not plot({"start": {"ready_s": 1.0}}, tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
+
+
+def test_a_year_that_is_not_whole_does_not_hold() -> None:
+    """A single basket that was not closed in time is told, and the year has no seconds."""
+    result = result_of({"year": {"year_s": None, "share_in_time": 155_847 / 155_848}}, {}, ABOUT)
+    console = Console(file=io.StringIO(), width=120)
+    console.print(bars_table(result))
+    assert isinstance(console.file, io.StringIO)
+    row = next(line for line in console.file.getvalue().splitlines() if "a real year" in line)
+    assert "does not hold" in row
+    assert result["year_s"] is None

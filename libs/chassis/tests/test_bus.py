@@ -1,6 +1,7 @@
 """Outbox, relay and subscribers on real Kafka, killed at the worst moments."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -16,8 +17,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from aiokafka import AIOKafkaConsumer
 from chassis import relay
-from chassis.bus import STALLED_S, Bus
+from chassis.bus import STALLED_S, Bus, has_lost_its_group
 from chassis.database import Database
 from chassis.settings import Settings
 from chassis.testing import record_of
@@ -256,6 +258,25 @@ def test_a_batch_that_hangs_ends_the_process(db: Database) -> None:
     bus._busy, bus._progressed_at = True, begun
     assert not bus.is_stalled(0, begun + STALLED_S - 1)
     assert bus.is_stalled(0, begun + STALLED_S + 1)
+
+
+async def test_a_consumer_that_lost_its_group_is_noticed() -> None:
+    """Its coordination ended by an error that the library does not expect: it fetches no more."""
+    assert not has_lost_its_group(None)
+    async with scratch_topic() as topic:
+        consumer = AIOKafkaConsumer(
+            topic, bootstrap_servers=kafka_address(), group_id=f"lost-{uuid.uuid4()}"
+        )
+        await consumer.start()
+        try:
+            assert not has_lost_its_group(consumer)
+            coordination = consumer._coordinator._coordination_task
+            coordination.cancel()
+            await asyncio.wait([coordination])
+            assert has_lost_its_group(consumer)
+        finally:
+            with contextlib.suppress(asyncio.CancelledError):
+                await consumer.stop()
 
 
 def test_lag_without_progress_ends_the_process_unless_the_database_is_away(db: Database) -> None:

@@ -148,6 +148,9 @@ class Bus:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_S)
+            if has_lost_its_group(self._subscriber.consumer):
+                log.error("the consumer's group is lost, the process ends")
+                os._exit(EXIT_STALLED)
             try:
                 lag = await _lag(self._subscriber.consumer)
             except Exception:
@@ -177,6 +180,15 @@ class Bus:
                 telemetry.PARKED.set(await self.db.run(parking.count_open))
             except Exception:
                 log.exception("gaps not asked for, again in half a minute")
+
+
+def has_lost_its_group(consumer: AIOKafkaConsumer | None) -> bool:
+    """Whether the library gave up its place in the group, and every fetch fails from now on.
+
+    An error that it does not expect ends its coordination for good, as when the broker goes amid a
+    write: the consumer says so to whoever fetches, and FastStream only tries again.
+    """
+    return consumer is not None and bool(consumer._coordinator._coordination_task.done())
 
 
 async def _lag(consumer: AIOKafkaConsumer | None) -> int:

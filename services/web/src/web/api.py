@@ -1,6 +1,7 @@
 """The client of the public API: web asks the gateway as any other client does."""
 
 import asyncio
+import random
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from web.jsons import Json
 TIMEOUT_SECONDS = 15.0
 TRIES_MAX = 8
 TRY_AGAIN_SECONDS = 0.25
-COME_BACK_SECONDS_MAX = 1  # Whoever is to come back later than this is told so.
+RUSH_SECONDS = 1  # Whoever is to come back later than this is told so.
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +114,7 @@ class Api:
         """One call; anything but success is an ApiProblem."""
         params = {name: value for name, value in (query or {}).items() if value not in (None, "")}
         headers = self._headers(key, etag, wait_seconds)
-        for _ in range(TRIES_MAX):
-            response = await self._send(method, path, params, body, headers)
-            pause = _pause_seconds(response)
-            if pause is None:
-                break
-            await asyncio.sleep(pause)
+        response = await self._patiently(method, path, params, body, headers)
         if response.is_success:
             found = response.json() if response.content else None
             return Answer(response.status_code, found, response.headers.get("etag"))
@@ -126,10 +122,28 @@ class Api:
 
     async def file(self, path: str) -> httpx.Response:
         """A paper as bytes."""
-        response = await self._send("GET", path, {}, None, self._headers(None, None, None))
+        headers = self._headers(None, None, None)
+        response = await self._patiently("GET", path, {}, None, headers)
         if response.is_success:
             return response
         raise problem_of(response)
+
+    async def _patiently(
+        self,
+        method: str,
+        path: str,
+        params: dict[str, Any],
+        body: Json | None,
+        headers: dict[str, str],
+    ) -> httpx.Response:
+        """Asks the same again, under the same key, while the answer says that it may come true."""
+        for _ in range(TRIES_MAX - 1):
+            response = await self._send(method, path, params, body, headers)
+            pause = _pause_seconds(response)
+            if pause is None:
+                return response
+            await asyncio.sleep(pause)
+        return await self._send(method, path, params, body, headers)
 
     async def _send(
         self,
@@ -164,15 +178,17 @@ class Api:
 
 
 def _pause_seconds(response: httpx.Response) -> float | None:
-    """How long to wait before the same is asked again, under the same key; None to take the answer.
+    """How long to wait before the same is asked again; None to take the answer.
 
-    409: what was made a moment ago is not known everywhere yet. 429: a rush, nothing was done.
+    409: what was made a moment ago is not known everywhere yet. 429: a rush in which nothing was
+    done, but not at signing in, where it means that somebody guesses.
     """
-    after = response.headers.get("Retry-After", "")
+    after, request = response.headers.get("Retry-After", ""), response.request
     if response.status_code == 409 and after:
         return TRY_AGAIN_SECONDS
-    if response.status_code == 429 and after.isdigit() and int(after) <= COME_BACK_SECONDS_MAX:
-        return float(after)
+    repeatable = request.method == "GET" or "Idempotency-Key" in request.headers
+    if response.status_code == 429 and repeatable and after == str(RUSH_SECONDS):
+        return random.uniform(RUSH_SECONDS, 1.5 * RUSH_SECONDS)  # noqa: S311 - no secret.
     return None
 
 

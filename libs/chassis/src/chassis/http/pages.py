@@ -38,7 +38,7 @@ Cursor = Annotated[
 def after(cursor: str | None, *kinds: Callable[[str], Any]) -> tuple[Any, ...] | None:
     """The sort key after which the page begins, each value of its kind; None for the first page.
 
-    Kinds: `UUID`, `text`, `number`, `moment`. BadCursor for what `page_of` never wrote.
+    Kinds: `UUID`, `text`, `number`, `moment`. BadCursor for what is none.
     """
     if cursor is None:
         return None

@@ -137,10 +137,11 @@ export class Lines {
   /** Asks what can be promised of these items, as many at once as the server answers. */
   async askStock(skus) {
     const wanted = [...new Set(skus.filter(Boolean))];
+    const { store } = this.draft.till;
     for (let first = 0; first < wanted.length; first += STOCK_AT_ONCE) {
       const query = wanted.slice(first, first + STOCK_AT_ONCE).map((sku) => `sku=${encodeURIComponent(sku)}`).join("&");
       try {
-        const found = await ask(`/take-order/stock?store_id=${this.draft.till.store}&${query}`);
+        const found = await ask(`/take-order/stock?store_id=${store}&${query}`);
         for (const [sku, known] of Object.entries(found.stock)) this.stock.set(sku, known);
         this.show();
       } catch { /* The line shows its SKU instead; the order itself decides. */ }
