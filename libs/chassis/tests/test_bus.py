@@ -10,16 +10,17 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
 import sqlalchemy as sa
+import structlog
 from aiokafka import AIOKafkaConsumer
 from chassis import relay
-from chassis.bus import STALLED_S, Bus, has_lost_its_group
+from chassis.bus import STALLED_S, Bus, has_given_up
 from chassis.database import Database
 from chassis.settings import Settings
 from chassis.testing import record_of
@@ -155,6 +156,28 @@ async def test_only_one_relay_leads(db: Database, topic: str) -> None:
     assert len(await everything_on(topic)) == ROWS
 
 
+async def test_a_relay_outlives_an_error_of_its_own(db: Database, topic: str) -> None:
+    """A row that it cannot make a record of stops the relay, but does not end it."""
+    await fill(db, topic)
+    spoil = sa.text("""UPDATE outbox SET headers = '{"traceparent": 1}' WHERE version = 3""")
+    mend = sa.text("""UPDATE outbox SET headers = '{}' WHERE version = 3""")
+    async with db.engine.begin() as tx:
+        await tx.execute(spoil)
+    with structlog.testing.capture_logs() as logs:
+        leader = asyncio.create_task(relay.run_relay(db, kafka_address(), "pinger"))
+
+        async def has_failed_twice() -> bool:
+            return len([one for one in logs if one["log_level"] == "error"]) > 1
+
+        await until(has_failed_twice, "the relay to fail")
+    async with db.engine.begin() as tx:
+        await tx.execute(mend)
+    await until(lambda: is_empty(db), "the outbox to be sent")
+    leader.cancel()
+    sent = {(record.key, record.value) for record in await everything_on(topic)}
+    assert len(sent) == ROWS
+
+
 STANDING_BY = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'pinger-two-relay'
@@ -260,20 +283,28 @@ def test_a_batch_that_hangs_ends_the_process(db: Database) -> None:
     assert bus.is_stalled(0, begun + STALLED_S + 1)
 
 
-async def test_a_consumer_that_lost_its_group_is_noticed() -> None:
-    """Its coordination ended by an error that the library does not expect: it fetches no more."""
-    assert not has_lost_its_group(None)
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda consumer: consumer._coordinator._coordination_task,
+        lambda consumer: consumer._fetcher._fetch_task,
+    ],
+)
+async def test_a_consumer_that_has_given_up_is_noticed(
+    work: Callable[[AIOKafkaConsumer], "asyncio.Task[None]"],
+) -> None:
+    """Its background work ended by an error that the library does not expect: all is silent."""
+    assert not has_given_up(None)
     async with scratch_topic() as topic:
         consumer = AIOKafkaConsumer(
             topic, bootstrap_servers=kafka_address(), group_id=f"lost-{uuid.uuid4()}"
         )
         await consumer.start()
         try:
-            assert not has_lost_its_group(consumer)
-            coordination = consumer._coordinator._coordination_task
-            coordination.cancel()
-            await asyncio.wait([coordination])
-            assert has_lost_its_group(consumer)
+            assert not has_given_up(consumer)
+            work(consumer).cancel()
+            await asyncio.wait([work(consumer)])
+            assert has_given_up(consumer)
         finally:
             with contextlib.suppress(asyncio.CancelledError):
                 await consumer.stop()

@@ -148,8 +148,8 @@ class Bus:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_S)
-            if has_lost_its_group(self._subscriber.consumer):
-                log.error("the consumer's group is lost, the process ends")
+            if has_given_up(self._subscriber.consumer):
+                log.error("the consumer has given up, the process ends")
                 os._exit(EXIT_STALLED)
             try:
                 lag = await _lag(self._subscriber.consumer)
@@ -182,13 +182,16 @@ class Bus:
                 log.exception("gaps not asked for, again in half a minute")
 
 
-def has_lost_its_group(consumer: AIOKafkaConsumer | None) -> bool:
-    """Whether the library gave up its place in the group, and every fetch fails from now on.
+def has_given_up(consumer: AIOKafkaConsumer | None) -> bool:
+    """Whether the library keeps its place in the group no more, or fetches no more.
 
-    An error that it does not expect ends its coordination for good, as when the broker goes amid a
-    write: the consumer says so to whoever fetches, and FastStream only tries again.
+    An error that it does not expect ends either for good, as when the broker goes amid a write. It
+    tells whoever asks for records, and FastStream only asks again.
     """
-    return consumer is not None and bool(consumer._coordinator._coordination_task.done())
+    if consumer is None:
+        return False
+    works = (consumer._coordinator._coordination_task, consumer._fetcher._fetch_task)
+    return any(work.done() for work in works)
 
 
 async def _lag(consumer: AIOKafkaConsumer | None) -> int:

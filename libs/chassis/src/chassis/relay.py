@@ -40,6 +40,8 @@ async def run_relay(db: Database, kafka: str, service: str) -> None:
             await _lead(db, kafka, service)
         except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("relay starts again with a new producer", error=repr(error))
+        except Exception:
+            log.exception("the relay failed in a way that it should not, and starts again")
         await asyncio.sleep(RESTART_S)
 
 
