@@ -13,6 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -176,6 +177,26 @@ async def test_a_relay_outlives_an_error_of_its_own(db: Database, topic: str) ->
     leader.cancel()
     sent = {(record.key, record.value) for record in await everything_on(topic)}
     assert len(sent) == ROWS
+
+
+class Silent:
+    """A producer whose sending never ends: its broker went amid a write."""
+
+    async def send(self, *_: Any, **__: Any) -> "asyncio.Future[None]":
+        return asyncio.get_running_loop().create_future()
+
+
+async def test_a_round_that_is_never_acknowledged_ends(db: Database, topic: str) -> None:
+    """The relay takes another producer, and the rows are still there to be sent."""
+    await fill(db, topic)
+    connection = await asyncpg.connect(db.dsn)
+    silent: Any = Silent()
+    try:
+        with pytest.raises(TimeoutError):
+            await relay.relay_once(connection, silent, asyncio.Event(), round_max_s=0.1)
+    finally:
+        await connection.close()
+    assert await unsent(db) == ROWS
 
 
 STANDING_BY = """

@@ -24,6 +24,8 @@ POLL_S = 1.0
 UPKEEP_S = 3600.0
 UPKEEP_AGAIN_S = 60.0
 RESTART_S = 0.5
+# A producer that lost its broker amid a write may wait for ever, without a word.
+ROUND_MAX_S, STOP_MAX_S = 30.0, 5.0
 
 SELECT = """
 SELECT position, event_id, topic, key, version, type, payload, headers, created_at
@@ -66,9 +68,20 @@ async def _lead(db: Database, kafka: str, service: str) -> None:
                 await relay_once(connection, producer, db.changes.relay_wakeup)
         finally:
             upkeep.cancel()
-            await producer.stop()
+            await _close(producer)
     finally:
         connection.terminate()
+
+
+async def _close(producer: AIOKafkaProducer) -> None:
+    """Stop it; what it cannot send is dropped, for the rows are unsent in the outbox."""
+    try:
+        async with asyncio.timeout(STOP_MAX_S):
+            await producer.stop()
+    except TimeoutError:
+        log.warning("a producer that does not end is dropped")
+        producer._sender.sender_task.cancel()
+        await producer.client.close()
 
 
 async def _become_leader(connection: "asyncpg.Connection[Any]") -> None:
@@ -86,11 +99,15 @@ def partition_of(key: bytes, partitions: Sequence[int], _available: Sequence[int
 
 
 async def relay_once(
-    connection: "asyncpg.Connection[Any]", producer: AIOKafkaProducer, wakeup: asyncio.Event
+    connection: "asyncpg.Connection[Any]",
+    producer: AIOKafkaProducer,
+    wakeup: asyncio.Event,
+    round_max_s: float = ROUND_MAX_S,
 ) -> int:
     """Send one round, oldest first; when there is nothing, wait for a wake-up or a second.
 
     A crash before the rows are marked sends them again: followers know what they have seen.
+    TimeoutError when Kafka does not acknowledge the round in time: it takes another producer.
     """
     wakeup.clear()
     rows = await connection.fetch(SELECT, ROWS_MAX)
@@ -102,13 +119,14 @@ async def relay_once(
         return 0
     begun = time.monotonic()
     telemetry.OUTBOX_AGE.set(_age_s(rows[0]))
-    sent = [
-        await producer.send(
-            row["topic"], row["payload"], key=row["key"].encode(), headers=_headers(row)
-        )
-        for row in rows
-    ]
-    await asyncio.gather(*sent)
+    async with asyncio.timeout(round_max_s):
+        sent = [
+            await producer.send(
+                row["topic"], row["payload"], key=row["key"].encode(), headers=_headers(row)
+            )
+            for row in rows
+        ]
+        await asyncio.gather(*sent)
     times = [row["created_at"] for row in rows]
     await connection.execute(MARK, [row["position"] for row in rows], min(times), max(times))
     telemetry.RELAYED.inc(len(rows))
