@@ -143,9 +143,9 @@ async def list_accounts(
     active: bool | None = None,
 ) -> Page[ShownAccount]:
     """Who may sign in."""
-    begin = after(cursor, UUID)
+    [begin] = after(cursor, UUID) or (None,)
     async with here.db.reading() as tx:
-        rows = await store.list_accounts(tx, role, active, begin[0] if begin else None, limit + 1)
+        rows = await store.list_accounts(tx, role, active, begin, limit + 1)
     return page_of(rows, limit, show, lambda account: [str(account.id)])
 
 

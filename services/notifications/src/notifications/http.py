@@ -44,12 +44,12 @@ async def list_messages(
     order_id: UUID, who: Reader, here: Here, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[MessageShown]:
     """What the customer of an order was told, oldest first."""
-    begin = after(cursor, number)
+    [begin] = after(cursor, number) or (None,)
     async with here.db.reading() as tx:
         store_id = await store.store_of_order(tx, order_id)
         if store_id is not None:
             who.require_store(store_id, "The order")
-        rows = await messages.of_order(tx, order_id, begin[0] if begin else None, limit + 1)
+        rows = await messages.of_order(tx, order_id, begin, limit + 1)
     return _page(rows, limit)
 
 
@@ -62,13 +62,11 @@ async def list_own_messages(
     cursor: Cursor = None,
 ) -> Page[MessageShown]:
     """The messages of the caller's own account, newest first."""
-    begin = after(cursor, number)
+    [begin] = after(cursor, number) or (None,)
     if who.customer_id is None:
         return Page(items=[])
     async with here.db.reading() as tx:
-        rows = await messages.own(
-            tx, who.customer_id, order_id, begin[0] if begin else None, limit + 1
-        )
+        rows = await messages.own(tx, who.customer_id, order_id, begin, limit + 1)
     return _page(rows, limit)
 
 

@@ -13,11 +13,7 @@ from chassis.http.fields import Body, Figure, Quantity, Text
 from chassis.http.idempotency import Call, Key, Keyed, fingerprint
 from chassis.http.members import problem_of, unfit
 from chassis.http.pages import Cursor, Limit, Page, after, moment, page_of
-from chassis.http.problems import (
-    Forbidden,
-    NotFound,
-    as_body,
-)
+from chassis.http.problems import Forbidden, NotFound, as_body
 from chassis.http.repeats import run_once_each
 from chassis.http.waiting import Wait
 from chassis.ids import uuid7

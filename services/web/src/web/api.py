@@ -114,51 +114,29 @@ class Api:
         """One call; anything but success is an ApiProblem."""
         params = {name: value for name, value in (query or {}).items() if value not in (None, "")}
         headers = self._headers(key, etag, wait_seconds)
-        response = await self._patiently(method, path, params, body, headers)
-        if response.is_success:
-            found = response.json() if response.content else None
-            return Answer(response.status_code, found, response.headers.get("etag"))
-        raise problem_of(response)
+        response = await self._success(method, path, params=params, json=body, headers=headers)
+        found = response.json() if response.content else None
+        return Answer(response.status_code, found, response.headers.get("etag"))
 
     async def file(self, path: str) -> httpx.Response:
         """A paper as bytes."""
-        headers = self._headers(None, None, None)
-        response = await self._patiently("GET", path, {}, None, headers)
+        return await self._success("GET", path, headers=self._headers(None, None, None))
+
+    async def _success(self, method: str, path: str, **what: Any) -> httpx.Response:
+        """Asks the same again, under the same key, while the answer says that it may come true."""
+        request = self._http.build_request(method, "/api/v1" + path, **what)
+        for left in reversed(range(TRIES_MAX)):
+            try:
+                response = await self._http.send(request)
+            except httpx.HTTPError as error:
+                raise ApiProblem(503, "unreachable", "", type="unreachable") from error
+            pause = _pause_seconds(response)
+            if pause is None or not left:
+                break
+            await asyncio.sleep(pause)
         if response.is_success:
             return response
         raise problem_of(response)
-
-    async def _patiently(
-        self,
-        method: str,
-        path: str,
-        params: dict[str, Any],
-        body: Json | None,
-        headers: dict[str, str],
-    ) -> httpx.Response:
-        """Asks the same again, under the same key, while the answer says that it may come true."""
-        for _ in range(TRIES_MAX - 1):
-            response = await self._send(method, path, params, body, headers)
-            pause = _pause_seconds(response)
-            if pause is None:
-                return response
-            await asyncio.sleep(pause)
-        return await self._send(method, path, params, body, headers)
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        params: dict[str, Any],
-        body: Json | None,
-        headers: dict[str, str],
-    ) -> httpx.Response:
-        try:
-            return await self._http.request(
-                method, "/api/v1" + path, params=params, json=body, headers=headers
-            )
-        except httpx.HTTPError as error:
-            raise ApiProblem(503, "unreachable", "", type="unreachable") from error
 
     def _headers(
         self, key: str | None, etag: str | None, wait_seconds: int | None

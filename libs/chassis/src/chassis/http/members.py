@@ -7,21 +7,14 @@ import structlog
 from fastapi_problem.error import Problem
 from pydantic import ValidationError
 
-from chassis.http.problems import ALWAYS, Unexpected, of_refusal, validation_errors
+from chassis.http.problems import ALWAYS, Unexpected, invalid_request, of_refusal
 
 log = structlog.get_logger()
 
 
 def unfit(error: ValidationError) -> Problem:
     """The problem of a member whose body does not fit."""
-    errors = validation_errors([{**one, "loc": ("body", *one["loc"])} for one in error.errors()])
-    return Problem(
-        "The request does not fit",
-        type_="invalid-request",
-        status=422,
-        detail=errors[0]["detail"],
-        errors=errors,
-    )
+    return invalid_request([{**one, "loc": ("body", *one["loc"])} for one in error.errors()])
 
 
 def problem_of(error: Exception, refusals: Mapping[type[Exception], int]) -> Problem:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -176,18 +176,36 @@ def sentence_of(error: Mapping[str, Any]) -> str:
     return template.format(**{"error": "", "expected": "", **error.get("ctx", {})})
 
 
-def validation_errors(errors: list[Any]) -> list[dict[str, str]]:
+def validation_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
     """Pointers and sentences for pydantic's errors, without echoing the input."""
     return [{"pointer": pointer_of(e["loc"]), "detail": sentence_of(e)} for e in errors]
 
 
-def _validation_problem(_: ExceptionHandler, __: Request, error: RequestValidationError) -> Problem:
-    errors = validation_errors(list(error.errors()))
-    malformed = any(e["type"] == "json_invalid" for e in error.errors())
+def invalid_request(errors: Sequence[Any]) -> Problem:
+    """The problem of a request in which pydantic found these errors."""
+    told = validation_errors(errors)
     return Problem(
-        "The body is not JSON" if malformed else "The request does not fit",
-        type_="malformed-body" if malformed else "invalid-request",
-        status=400 if malformed else 422,
-        detail=errors[0]["detail"] if errors else "Check the request against the API reference.",
-        errors=errors,
+        "The request does not fit",
+        type_="invalid-request",
+        status=422,
+        detail=_first(told),
+        errors=told,
+    )
+
+
+def _first(told: Sequence[Mapping[str, str]]) -> str:
+    return told[0]["detail"] if told else "Check the request against the API reference."
+
+
+def _validation_problem(_: ExceptionHandler, __: Request, error: RequestValidationError) -> Problem:
+    errors = error.errors()
+    if not any(e["type"] == "json_invalid" for e in errors):
+        return invalid_request(errors)
+    told = validation_errors(errors)
+    return Problem(
+        "The body is not JSON",
+        type_="malformed-body",
+        status=400,
+        detail=_first(told),
+        errors=told,
     )

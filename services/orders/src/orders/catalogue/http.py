@@ -93,11 +93,9 @@ async def list_items(
     cursor: Cursor = None,
 ) -> Page[ItemAnswer]:
     """Find items by SKU, name or barcode."""
-    begin = after(cursor, text)
+    [begin] = after(cursor, text) or (None,)
     async with here.db.reading() as tx:
-        rows = await store.search(
-            tx, q or None, barcode or None, begin[0] if begin else None, limit + 1
-        )
+        rows = await store.search(tx, q or None, barcode or None, begin, limit + 1)
     return page_of(rows, limit, show, lambda item: [item.sku])
 
 

@@ -102,9 +102,9 @@ async def list_customers(
     cursor: Cursor = None,
 ) -> Page[CustomerAnswer]:
     """Find customers by the end of their telephone, by name or by card."""
-    begin = after(cursor, UUID)
+    [begin] = after(cursor, UUID) or (None,)
     async with here.db.reading() as tx:
-        rows = await store.search(tx, q or None, begin[0] if begin else None, limit + 1)
+        rows = await store.search(tx, q or None, begin, limit + 1)
     return page_of(rows, limit, show, lambda customer: [str(customer.id)])
 
 

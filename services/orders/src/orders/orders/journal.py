@@ -59,7 +59,7 @@ class Filters:
 async def find_orders(
     tx: AsyncConnection,
     filters: Filters,
-    after: tuple[Any, ...] | None,
+    after: tuple[datetime, UUID] | None,
     limit: int,
     now: datetime,
 ) -> Sequence[UUID]:

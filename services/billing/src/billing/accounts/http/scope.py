@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypeVar
+from datetime import datetime
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from chassis.http.auth import Principal, allow
@@ -49,7 +50,7 @@ class Listing:
     """A page of payments or refunds that is asked for."""
 
     wanted: Filter
-    begin: tuple[Any, ...] | None
+    begin: tuple[datetime, UUID] | None
     limit: int
 
 
@@ -68,7 +69,7 @@ async def _listing(
 
 Listed = Annotated[Listing, Depends(_listing)]
 T = TypeVar("T")
-Ask = Callable[[AsyncConnection, Filter, tuple[Any, ...] | None, int], Awaitable[Sequence[T]]]
+Ask = Callable[[AsyncConnection, Filter, tuple[datetime, UUID] | None, int], Awaitable[Sequence[T]]]
 
 
 async def scoped(here: Runtime, listing: Listing, who: Principal, ask: Ask[T]) -> Sequence[T]:

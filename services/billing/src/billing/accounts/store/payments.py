@@ -117,7 +117,7 @@ def _filtered(table: sa.Table, key: sa.Column[Any], wanted: Filter) -> "sa.Selec
 
 
 async def list_payments(
-    tx: AsyncConnection, wanted: Filter, after: tuple[Any, ...] | None, limit: int
+    tx: AsyncConnection, wanted: Filter, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Payment]:
     """Payments, oldest first, `limit` + 1 at most."""
     question = _filtered(payment, payment.c.payment_id, wanted)
@@ -127,7 +127,7 @@ async def list_payments(
 
 
 async def list_refunds(
-    tx: AsyncConnection, wanted: Filter, after: tuple[Any, ...] | None, limit: int
+    tx: AsyncConnection, wanted: Filter, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Refund]:
     """Refunds, oldest first, `limit` + 1 at most."""
     question = _filtered(refund, refund.c.refund_id, wanted)

@@ -3,7 +3,7 @@ import { ask } from "./ask.js";
 import { plain, trimmed, typed, units } from "./decimal.js";
 import { number } from "./locale.js";
 
-const STOCK_AT_ONCE = 50;
+const STOCK_AT_ONCE = 50; // SKUS_MAX of take_order.py.
 const PARTS = ["name", "description", "stock", "refusal", "quantity", "price", "amount", "remove"];
 
 export class Lines {
