@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import sqlalchemy as sa
 import structlog
 from aiokafka import AIOKafkaConsumer
 from chassis import relay
+from chassis.background import for_ever
 from chassis.bus import STALLED_S, Bus, has_given_up
 from chassis.database import Database
 from chassis.settings import Settings
@@ -58,6 +60,10 @@ async def unsent(db: Database) -> int:
         return int((await tx.execute(UNSENT)).scalar_one())
 
 
+async def relaying(db: Database, name: str = "pinger") -> None:
+    await for_ever("relay", partial(relay.run_relay, db, kafka_address(), name))
+
+
 @pytest.fixture
 async def name() -> AsyncIterator[str]:
     """A service's name that nobody else uses, with its commands topic."""
@@ -91,7 +97,7 @@ def pinger_process(db: Database, topic: str, name: str) -> Iterator["subprocess.
 async def test_the_relay_keeps_the_order_of_each_key(db: Database, topic: str) -> None:
     """Every row leaves once, in the order in which it was written, with its headers."""
     await fill(db, topic)
-    leader = asyncio.create_task(relay.run_relay(db, kafka_address(), "pinger"))
+    leader = asyncio.create_task(relaying(db))
     await until(lambda: is_empty(db), "the outbox to be sent")
     leader.cancel()
     records = await everything_on(topic)
@@ -148,9 +154,7 @@ def test_a_key_keeps_its_partition_for_life() -> None:
 async def test_only_one_relay_leads(db: Database, topic: str) -> None:
     """With two relays at once each row is sent once."""
     await fill(db, topic)
-    both = [
-        asyncio.create_task(relay.run_relay(db, kafka_address(), f"pinger-{n}")) for n in range(2)
-    ]
+    both = [asyncio.create_task(relaying(db, f"pinger-{n}")) for n in range(2)]
     await until(lambda: is_empty(db), "the outbox to be sent")
     for task in both:
         task.cancel()
@@ -165,7 +169,7 @@ async def test_a_relay_outlives_an_error_of_its_own(db: Database, topic: str) ->
     async with db.engine.begin() as tx:
         await tx.execute(spoil)
     with structlog.testing.capture_logs() as logs:
-        leader = asyncio.create_task(relay.run_relay(db, kafka_address(), "pinger"))
+        leader = asyncio.create_task(relaying(db))
 
         async def has_failed_twice() -> bool:
             return len([one for one in logs if one["log_level"] == "error"]) > 1
@@ -209,7 +213,7 @@ async def test_a_relay_that_stands_by_is_in_nobodys_way(db: Database) -> None:
     """It waits outside of statements: for days, one would keep dead rows from being cleared."""
     leads = await asyncpg.connect(db.dsn)
     await leads.execute("SELECT pg_advisory_lock(hashtext('outbox'))")
-    two = asyncio.create_task(relay.run_relay(db, kafka_address(), "pinger-two"))
+    two = asyncio.create_task(relaying(db, "pinger-two"))
 
     async def stands_by() -> bool:
         return bool(await leads.fetchval(STANDING_BY))
@@ -232,7 +236,7 @@ async def test_a_row_committed_late_is_not_lost(db: Database, topic: str) -> Non
     await late.execute(row, topic, "late")
     async with db.engine.begin() as tx:
         await tx.execute(FILL, {"topic": topic, "keys": KEYS, "rows": 40, "trace": TRACE})
-    leader = asyncio.create_task(relay.run_relay(db, kafka_address(), "pinger"))
+    leader = asyncio.create_task(relaying(db))
     await until(lambda: is_empty(db), "the visible rows to be sent")
     await transaction.commit()
     await late.close()

@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 from chassis import outbox, parking
 from chassis.consumer import Consumer
-from chassis.database import is_transient
 from chassis.records import Record
 from chassis.subscriptions import obey_commands
 from chassis.testing import Bench, record_of
+from chassis.transient import is_transient
 from contracts import topics
 from contracts.message import Republish
 from contracts.shipping import ShipmentPosting

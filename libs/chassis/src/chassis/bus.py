@@ -5,7 +5,8 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from chassis import parking, telemetry
+from chassis.background import in_background
 from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.records import Record
@@ -53,7 +55,6 @@ class Bus:
         self.consumers = {s.name: Consumer(service, s, db) for s in subscriptions}
         self._progressed_at = time.monotonic()
         self._busy = False
-        self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
         self.broker = KafkaBroker(
             settings.kafka.split(","),
@@ -125,41 +126,40 @@ class Bus:
             if isinstance(result, BaseException):
                 raise result
 
-    async def start(self) -> None:
-        """Connect when Kafka is there, however long that takes, and begin to consume."""
-        while True:
-            try:
-                await self.broker.start()
-                break
-            except (OSError, KafkaError) as error:
-                log.info("waiting for Kafka", address=self.settings.kafka, error=repr(error))
-                await self.broker.stop()
-                await asyncio.sleep(1)
-        self.ready = True
-        self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._mind_gaps())]
-
-    async def stop(self) -> None:
-        """Leave the groups and close."""
-        self.ready = False
-        for task in self._tasks:
-            task.cancel()
-        await self.broker.stop()
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Consume while the block runs, from when Kafka is there; then leave the group."""
+        try:
+            async with (
+                in_background({"bus": self._watch}, WATCH_S),
+                in_background({"gaps": self._mind_gaps}, parking.REPUBLISH_AGAIN_S),
+            ):
+                yield
+        finally:
+            self.ready = False
+            await self.broker.stop()
 
     async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(WATCH_S)
-            if has_given_up(self._subscriber.consumer):
-                log.error("the consumer has given up, the process ends")
-                os._exit(EXIT_STALLED)
-            try:
-                lag = await _lag(self._subscriber.consumer)
-            except Exception:
-                log.exception("the lag is not known, asked again soon")
-                continue
-            telemetry.LAG.set(lag)
-            if self.is_stalled(lag, time.monotonic()):
-                log.error("the consumer is stuck, the process ends", lag=lag)
-                os._exit(EXIT_STALLED)
+        """Connect; once connected, end the process when it consumes no more."""
+        if not self.ready:
+            await self._connect()
+            return
+        if has_given_up(self._subscriber.consumer):
+            log.error("the consumer has given up, the process ends")
+            os._exit(EXIT_STALLED)
+        lag = await _lag(self._subscriber.consumer)
+        telemetry.LAG.set(lag)
+        if self.is_stalled(lag, time.monotonic()):
+            log.error("the consumer is stuck, the process ends", lag=lag)
+            os._exit(EXIT_STALLED)
+
+    async def _connect(self) -> None:
+        try:
+            await self.broker.start()
+        except BaseException:
+            await self.broker.stop()
+            raise
+        self.ready = True
 
     def is_stalled(self, lag: int, now: float) -> bool:
         """Whether a batch hangs, or records wait and none is fetched, for too long.
@@ -173,13 +173,8 @@ class Bus:
 
     async def _mind_gaps(self) -> None:
         """Ask again for what is still missing: the first wish may have come too early."""
-        while True:
-            await asyncio.sleep(parking.REPUBLISH_AGAIN_S)
-            try:
-                await self.db.run(parking.ask_for_open_gaps)
-                telemetry.PARKED.set(await self.db.run(parking.count_open))
-            except Exception:
-                log.exception("gaps not asked for, again in half a minute")
+        await self.db.run(parking.ask_for_open_gaps)
+        telemetry.PARKED.set(await self.db.run(parking.count_open))
 
 
 def has_given_up(consumer: AIOKafkaConsumer | None) -> bool:

@@ -11,7 +11,7 @@ from contracts.message import Command, Fact
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import outbox, parking, telemetry
-from chassis.database import Database, is_transient
+from chassis.database import Database
 from chassis.records import (
     Envelope,
     Record,
@@ -21,6 +21,7 @@ from chassis.records import (
     type_of,
 )
 from chassis.subscriptions import Subscription
+from chassis.transient import is_transient
 
 log = structlog.get_logger()
 BACKOFF_FIRST_S = 0.2

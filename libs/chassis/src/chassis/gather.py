@@ -9,7 +9,8 @@ from typing import Generic, TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database, is_transient
+from chassis.database import Database
+from chassis.transient import is_transient
 
 C = TypeVar("C")
 R = TypeVar("R")

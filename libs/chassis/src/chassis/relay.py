@@ -6,14 +6,15 @@ import json
 import time
 import zlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from chassis import plumbing, telemetry
+from chassis.background import in_background
 from chassis.database import Database
 
 log = structlog.get_logger()
@@ -22,9 +23,7 @@ ROWS_MAX = 500
 PAUSE_S, PAUSE_MAX_S = 0.01, 0.1
 POLL_S = 1.0
 UPKEEP_S = 3600.0
-UPKEEP_AGAIN_S = 60.0
-RESTART_S = 0.5
-# A producer that lost its broker amid a write may wait for ever, without a word.
+# Who lost its server amid a write may wait for ever, without a word.
 ROUND_MAX_S, STOP_MAX_S = 30.0, 5.0
 
 SELECT = """
@@ -36,20 +35,11 @@ WHERE position = ANY($1::bigint[]) AND created_at >= $2 AND created_at <= $3"""
 
 
 async def run_relay(db: Database, kafka: str, service: str) -> None:
-    """Relay for ever. On any error: a new producer, and again from the lowest unsent row."""
-    while True:
-        try:
-            await _lead(db, kafka, service)
-        except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("relay starts again with a new producer", error=repr(error))
-        except Exception:
-            log.exception("the relay failed in a way that it should not, and starts again")
-        await asyncio.sleep(RESTART_S)
-
-
-async def _lead(db: Database, kafka: str, service: str) -> None:
+    """Relay until an error; begun anew, it takes a new producer and the lowest unsent row."""
     connection = await asyncpg.connect(
-        db.dsn, server_settings={"application_name": f"{service}-relay"}
+        db.dsn,
+        server_settings={"application_name": f"{service}-relay"},
+        command_timeout=ROUND_MAX_S,
     )
     try:
         await _become_leader(connection)
@@ -60,14 +50,15 @@ async def _lead(db: Database, kafka: str, service: str) -> None:
             max_batch_size=262_144,
             partitioner=partition_of,
         )
-        await producer.start()
-        upkeep = asyncio.create_task(_keep(db), name="upkeep")
+        upkeep = partial(db.run, plumbing.keep)
         try:
+            async with asyncio.timeout(ROUND_MAX_S):
+                await producer.start()
             log.info("relay leads")
-            while True:
-                await relay_once(connection, producer, db.changes.relay_wakeup)
+            async with in_background({"upkeep": upkeep}, UPKEEP_S):
+                while True:
+                    await relay_once(connection, producer, db.changes.relay_wakeup)
         finally:
-            upkeep.cancel()
             await _close(producer)
     finally:
         connection.terminate()
@@ -81,7 +72,8 @@ async def _close(producer: AIOKafkaProducer) -> None:
     except TimeoutError:
         log.warning("a producer that does not end is dropped")
         producer._sender.sender_task.cancel()
-        await producer.client.close()
+        async with asyncio.timeout(STOP_MAX_S):
+            await producer.client.close()
 
 
 async def _become_leader(connection: "asyncpg.Connection[Any]") -> None:
@@ -155,14 +147,3 @@ def _headers(row: asyncpg.Record) -> list[tuple[str, bytes]]:
         **json.loads(row["headers"]),
     }
     return [(name, value.encode()) for name, value in headers.items()]
-
-
-async def _keep(db: Database) -> None:
-    while True:
-        try:
-            await db.run(plumbing.keep)
-        except Exception:
-            log.exception("upkeep failed, again in a minute")
-            await asyncio.sleep(UPKEEP_AGAIN_S)
-            continue
-        await asyncio.sleep(UPKEEP_S)

@@ -10,8 +10,9 @@ from fastapi import Depends, Request
 
 from chassis.bus import Bus
 from chassis.consumer import Consumer
-from chassis.database import Database, is_transient
+from chassis.database import Database
 from chassis.settings import Settings
+from chassis.transient import is_transient
 
 ANSWER_S = 2.0  # Less than whoever asks for readiness waits for it.
 

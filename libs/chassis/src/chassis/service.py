@@ -1,19 +1,19 @@
 """A service put together: HTTP edge, subscribers, relay, timers, in one process or several."""
 
-import asyncio
 import gc
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import Any
 
-import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from chassis import logs, relay, telemetry
+from chassis.background import Work, in_background
 from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.database import Database
@@ -24,9 +24,6 @@ from chassis.http.openapi import describe_refusals
 from chassis.runtime import Drain, Runtime
 from chassis.settings import DatabaseSettings, Settings
 from chassis.subscriptions import Subscription, obey_commands
-
-log = structlog.get_logger()
-RESTART_S = 1.0
 
 Timer = Callable[[Runtime], Coroutine[Any, Any, None]]
 
@@ -88,44 +85,28 @@ class Service:
     ) -> AsyncIterator[None]:
         own = database is None
         db = database or Database(settings.database_url, self.name, settings.pool_size)
-        works = settings.plays("worker")
+        worker = settings.plays("worker")
         subscriptions = obey_commands(self.name, self.subscriptions)
-        bus = Bus(self.name, settings, subscriptions, db, self.linger_s) if works else None
+        bus = Bus(self.name, settings, subscriptions, db, self.linger_s) if worker else None
         consumers = {s.name: Consumer(self.name, s, db) for s in subscriptions}
         runtime = Runtime(settings, db, bus, consumers)
         app.state.runtime = runtime
         db.changes.start()
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(db.close if own else db.changes.stop)
             if self.start is not None:
                 runtime.parts = await stack.enter_async_context(self.start(runtime))
-            tasks: list[asyncio.Task[None]] = []
             if bus is not None:
-                tasks.append(asyncio.create_task(bus.start(), name="bus"))
-                tasks.append(
-                    asyncio.create_task(
-                        relay.run_relay(db, settings.kafka, self.name), name="relay"
-                    )
-                )
-                tasks += [asyncio.create_task(_for_ever(timer, runtime)) for timer in self.timers]
+                await stack.enter_async_context(bus.running())
+                await stack.enter_async_context(in_background(self._works(runtime)))
             freeze_garbage()
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-                if bus is not None:
-                    await bus.stop()
-                await (db.close() if own else db.changes.stop())
+            yield
 
-
-async def _for_ever(timer: Timer, runtime: Runtime) -> None:
-    while True:
-        try:
-            await timer(runtime)
-        except Exception:
-            log.exception("timer failed, starts again", timer=getattr(timer, "__name__", "timer"))
-        await asyncio.sleep(RESTART_S)
+    def _works(self, runtime: Runtime) -> Mapping[str, Work]:
+        timers = {timer.__name__: partial(timer, runtime) for timer in self.timers}
+        return {
+            "relay": partial(relay.run_relay, runtime.db, runtime.settings.kafka, self.name)
+        } | timers
 
 
 def create_app(

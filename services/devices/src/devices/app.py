@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import structlog
+from chassis.background import in_background
 from chassis.runtime import Runtime
 from chassis.service import Service
 
@@ -17,9 +17,7 @@ from devices.link import POLL_S, Hub
 from devices.seals import HubKey
 from devices.settings import Settings
 
-log = structlog.get_logger()
 SWEEP_S = 5.0
-AGAIN_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -34,23 +32,9 @@ async def start(runtime: Runtime) -> AsyncIterator[Parts]:
     settings = _settings(runtime)
     key = HubKey.read(settings.signing_key_file)
     hub = Hub(runtime.db, key, settings)
-    works = (hub.hand_out, hub.pulse) if settings.plays("http") else ()
-    tasks = [asyncio.create_task(_for_ever(work)) for work in works]
-    try:
+    works = {"hand out": hub.hand_out, "pulse": hub.pulse} if settings.plays("http") else {}
+    async with in_background(works):
         yield Parts(key, hub)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _for_ever(work: Callable[[], Coroutine[None, None, None]]) -> None:
-    while True:
-        try:
-            await work()
-        except Exception:
-            log.exception("hub work failed, starts again", work=work.__name__)
-        await asyncio.sleep(AGAIN_S)
 
 
 async def end_late_jobs(runtime: Runtime) -> None:

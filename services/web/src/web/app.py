@@ -1,8 +1,7 @@
 """Web put together: pages, the references, live updates, readiness."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import fastapi_offline
 import httpx
 from chassis import logs, service
+from chassis.background import in_background
 from chassis.http.auth import Verifier, open_to_all
 from chassis.http.middleware import TOO_LARGE
 from chassis.http.problems import BodyTooLarge, as_body
@@ -91,16 +91,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(live.follow(), name="live") if follow else None
-        service.freeze_garbage()
-        try:
+        works = {"live": live.follow} if follow else {}
+        async with aclosing(api_http), aclosing(plain_http), in_background(works):
+            service.freeze_garbage()
             yield
-        finally:
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-            await api_http.aclose()
-            await plain_http.aclose()
 
     app = service.create_app("web", "Holdfast web", settings, lifespan, {})
     seal = Seal(settings.session_secret.get_secret_value())

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from aiokafka.errors import KafkaError
 from chassis.records import Invalid, Record, Undecodable, open_envelope, read
 from contracts import topics
 from contracts.catalogue import BY_TYPE
@@ -26,7 +25,6 @@ FOLLOWED = (topics.ORDERS, topics.STOCK, topics.PRINT_JOBS, topics.SCANS)
 QUEUE_MAX = 2_000
 LISTENERS_MAX = 1_000
 OWNERS_MAX = 50_000
-RETRY_SECONDS = 1.0
 FETCH_MS = 1_000
 GATHER_SECONDS = 0.03  # Of what comes together: each fetch of its own costs more than its records.
 UNHEARD_SECONDS = 0.2  # The same while no page is open; one that opens is not kept waiting.
@@ -168,18 +166,15 @@ class Live:
             listener.tell(change, owner)
 
     async def follow(self) -> None:
-        """Follows for ever; when Kafka is away it waits and connects again."""
-        while True:
-            try:
-                async for records in self._batches():
-                    # Nobody listens, nobody need read: who comes later asks for what is his.
-                    for record in records if self._listeners else ():
-                        if (change := self._read(record)) is not None:
-                            self.tell(change)
-            except (KafkaError, OSError) as error:
-                log.warning("live updates wait for Kafka", error=type(error).__name__)
+        """Follows until Kafka goes away."""
+        try:
+            async for records in self._batches():
+                # Nobody listens, nobody need read: who comes later asks for what is his.
+                for record in records if self._listeners else ():
+                    if (change := self._read(record)) is not None:
+                        self.tell(change)
+        finally:
             self.is_following = False
-            await asyncio.sleep(RETRY_SECONDS)
 
     async def _batches(self) -> AsyncIterator[list[ConsumerRecord[bytes, bytes]]]:
         # A group of its own and nothing committed: each replica tells its own pages from now on.

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from chassis import outbox
-from chassis.database import Database, is_transient
+from chassis.database import Database
 from chassis.http.idempotency import Call, Kept, answer_kept
 from chassis.ids import uuid7
 from chassis.outbox import Said
+from chassis.transient import is_transient
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orders.catalogue.handlers import state_of
