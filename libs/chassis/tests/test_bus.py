@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -23,7 +24,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from chassis import relay
 from chassis.background import for_ever
-from chassis.bus import STALLED_S, Bus, has_given_up
+from chassis.bus import SILENT_S, STALLED_S, Bus, has_given_up
 from chassis.database import Database
 from chassis.settings import Settings
 from chassis.testing import record_of
@@ -333,6 +334,32 @@ async def test_a_consumer_that_has_given_up_is_noticed(
         finally:
             with contextlib.suppress(asyncio.CancelledError):
                 await consumer.stop()
+
+
+async def test_a_consumer_that_hears_nothing_is_noticed(db: Database) -> None:
+    """Its fetches are answered no more, while it thinks that it is connected: all is silent."""
+    bus = Bus("pinger", Settings(), pinger.subscriptions, db, 0.02)
+    async with scratch_topic() as topic:
+        consumer = AIOKafkaConsumer(
+            topic, bootstrap_servers=kafka_address(), group_id=f"silent-{uuid.uuid4()}"
+        )
+        await consumer.start()
+        try:
+            later = itertools.count(time.monotonic(), SILENT_S + 1)
+
+            async def hears() -> bool:
+                return not bus.is_silent(consumer, next(later))
+
+            async def hears_nothing() -> bool:
+                return not await hears()
+
+            await until(hears, "an answer to a fetch")
+            consumer.pause(*consumer.assignment())
+            await until(hears_nothing, "the silence to be noticed")
+            bus._busy = True
+            assert await hears(), "while a batch is handled nothing is fetched"
+        finally:
+            await consumer.stop()
 
 
 def test_lag_without_progress_ends_the_process_unless_the_database_is_away(db: Database) -> None:

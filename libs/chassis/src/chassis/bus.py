@@ -29,6 +29,11 @@ RECORDS_MAX = 500
 BATCH_TIMEOUT_MS = 20
 LINGER_MAX_S = 0.2
 STALLED_S = 60.0
+# What the library asks of Kafka and is never told would be waited for this long; a rebalance takes
+# up to ten seconds.
+REQUEST_MAX_MS = 15_000
+SILENT_S = 20.0
+PING_S = 2.0
 WATCH_S = 5.0
 POSITION_S = 0.2
 EXIT_STALLED = 70
@@ -53,7 +58,8 @@ class Bus:
         self.service, self.settings, self.db = service, settings, db
         self.linger_s = linger_s
         self.consumers = {s.name: Consumer(service, s, db) for s in subscriptions}
-        self._progressed_at = time.monotonic()
+        self._progressed_at = self._heard_at = time.monotonic()
+        self._heard_ms = 0
         self._busy = False
         self.ready = False
         self.broker = KafkaBroker(
@@ -62,6 +68,7 @@ class Bus:
             allow_auto_create_topics=False,
             acks="all",
             enable_idempotence=True,
+            request_timeout_ms=REQUEST_MAX_MS,
             logger=None,
             # Types would be applied, and the handler's arguments found, in a thread for each batch.
             apply_types=False,
@@ -144,10 +151,16 @@ class Bus:
         if not self.ready:
             await self._connect()
             return
-        if has_given_up(self._subscriber.consumer):
+        consumer: AIOKafkaConsumer = self._subscriber.consumer
+        if has_given_up(consumer):
             log.error("the consumer has given up, the process ends")
             os._exit(EXIT_STALLED)
-        lag = await _lag(self._subscriber.consumer)
+        if self.is_silent(consumer, time.monotonic()):
+            if await self.broker.ping(PING_S):
+                log.error("Kafka answers, but not the consumer; the process ends")
+                os._exit(EXIT_STALLED)
+            self._heard_at = time.monotonic()  # Kafka is away: from when it is back it counts.
+        lag = await _lag(consumer)
         telemetry.LAG.set(lag)
         if self.is_stalled(lag, time.monotonic()):
             log.error("the consumer is stuck, the process ends", lag=lag)
@@ -159,6 +172,7 @@ class Bus:
         except BaseException:
             await self.broker.stop()
             raise
+        self._heard_at = time.monotonic()
         self.ready = True
 
     def is_stalled(self, lag: int, now: float) -> bool:
@@ -170,6 +184,18 @@ class Bus:
         if idle or any(consumer.waiting for consumer in self.consumers.values()):
             self._progressed_at = now
         return now - self._progressed_at > STALLED_S
+
+    def is_silent(self, consumer: AIOKafkaConsumer, now: float) -> bool:
+        """Whether no fetch was answered for too long, though there are partitions to fetch from.
+
+        The library may wait for good for an answer that went with the connection.
+        """
+        answers = (consumer.last_poll_timestamp(one) or 0 for one in consumer.assignment())
+        newest = max(answers, default=0)
+        idle = not consumer.assignment() and not consumer._subscription.reassignment_in_progress
+        if self._busy or idle or newest != self._heard_ms:
+            self._heard_ms, self._heard_at = newest, now
+        return now - self._heard_at > SILENT_S
 
     async def _mind_gaps(self) -> None:
         """Ask again for what is still missing: the first wish may have come too early."""

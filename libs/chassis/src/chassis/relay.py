@@ -24,7 +24,7 @@ PAUSE_S, PAUSE_MAX_S = 0.01, 0.1
 POLL_S = 1.0
 UPKEEP_S = 3600.0
 # Who lost its server amid a write may wait for ever, without a word.
-ROUND_MAX_S, STOP_MAX_S = 30.0, 5.0
+ROUND_MAX_S, STOP_MAX_S = 15.0, 5.0
 
 SELECT = """
 SELECT position, event_id, topic, key, version, type, payload, headers, created_at
