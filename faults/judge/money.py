@@ -43,7 +43,8 @@ FROM order_account a LEFT JOIN paid p USING (order_id) LEFT JOIN refunded r USIN
 LEFT JOIN shipped s USING (order_id)
 WHERE (a.paid, a.refunded, a.shipped_value) IS DISTINCT FROM
   (coalesce(p.amount, 0) - coalesce(r.amount, 0), coalesce(r.amount, 0), coalesce(s.amount, 0))"""
-# What each document is to move, by the beginning of its transfers' keys.
+# What each document is to move, by the beginning of its transfers' keys; what the deposit covers of
+# an order that wants nothing more has no document.
 ENTRIES = """
 WITH documents AS (
   SELECT 'payment' AS kind, payment_id AS id, amount FROM payment
@@ -53,7 +54,8 @@ WITH documents AS (
 said AS (SELECT kind, id::text, amount FROM documents WHERE amount <> 0),
 posted AS (
   SELECT split_part(idempotency_key, ':', 1) AS kind, split_part(idempotency_key, ':', 2) AS id,
-         sum(amount) AS amount FROM transfer GROUP BY 1, 2)
+         sum(amount) AS amount FROM transfer WHERE idempotency_key NOT LIKE 'consumed:%'
+  GROUP BY 1, 2)
 SELECT coalesce(s.id, p.id) AS subject,
        format('a %s of %s, the ledger moved %s for it', coalesce(s.kind, p.kind),
               coalesce(s.amount, 0), coalesce(p.amount, 0)) AS text
@@ -69,8 +71,15 @@ FROM (
         UNION ALL SELECT debit_account, amount, false FROM transfer) AS sides
   WHERE account LIKE 'deposits:%' GROUP BY 1) AS flows
 WHERE coalesce(out_, 0) > coalesce(in_, 0)"""
+UNCOVERED = """
+SELECT order_id::text AS subject,
+       format('all is handed over, %s is due while %s of deposit is left', due_now, deposit_left)
+         AS text
+FROM order_account
+WHERE placed AND shipped_value >= total AND due_now > 0 AND deposit_left > 0"""
 QUESTIONS = tuple(
-    Question("billing", sql) for sql in (CURRENCIES, BALANCES, NOBODYS, FIGURES, ENTRIES, CONSUMED)
+    Question("billing", sql)
+    for sql in (CURRENCIES, BALANCES, NOBODYS, FIGURES, ENTRIES, CONSUMED, UNCOVERED)
 )
 
 

@@ -207,6 +207,30 @@ def test_48_two_clerks_pay_one_invoice(store: Store) -> None:
     for _ in range(2):
         store.by.post(f"/payments/{payments[0]['id']}/cancel", {"reason": "paid twice"})
     store.when(order, paid=100, financial_status="paid")
+    shown = store.documents(order)["invoice"]
+    assert (money(shown["paid"]), money(shown["due"]), shown["state"]) == (100, 0, "paid")
+
+
+def test_13_then_the_rest_is_not_wanted(store: Store, manager: Caller) -> None:
+    """Scenario 13, then closed: the invoice of 1,000 asks for 400, all paid; 100 can go back."""
+    order = store.take("10", "100.00")
+    invoice = store.document(order, "invoice")
+    store.pay(order, "500.00", invoice["id"])
+    assert money(store.ship(order, "4")["due_now"]) == 200
+    store.after_hand_over(order, 4)
+    manager.post(f"/orders/{order['id']}/close", {"reason": "no longer wanted"})
+    store.when(order, total=400, financial_status="overpaid")
+
+    def credited() -> Json | None:
+        shown = store.documents(order)["invoice"]
+        return shown if money(shown["credited"]) else None
+
+    shown = soon(credited, "the invoice to follow the order")
+    assert (money(shown["credited"]), money(shown["due"]), shown["state"]) == (600, 0, "paid")
+    body = {"order_id": order["id"], "amount": "100.01", "method": "cash", "store_id": store.id}
+    assert store.by.send("POST", "/refunds", json=body).status_code == 422
+    store.refund(order, "100.00")
+    store.when(order, paid=400, financial_status="paid")
 
 
 def test_the_customers_account_adds_up(store: Store, manager: Caller) -> None:

@@ -87,6 +87,24 @@ async def test_the_live_judge_looks_at_stock_and_money_only(spoil: Spoil) -> Non
     assert {one.invariant for one in await judge_live(await spoil("billing", edited))} == {"I4"}
 
 
+async def test_a_debt_beside_a_deposit_is_named(spoil: Spoil) -> None:
+    """All of an order is handed over, and one unit is due while one is left: every sum agrees."""
+    urls = await spoil(
+        "billing",
+        """
+        WITH chosen AS (SELECT order_id, currency FROM order_account
+          WHERE placed AND shipped_value >= total AND total > 0 ORDER BY order_id LIMIT 1),
+        moved AS (INSERT INTO transfer(idempotency_key, debit_account, credit_account, amount,
+            currency, kind, event_id, created_at)
+          SELECT 'consumed\\:planted', 'receivable\\:' || order_id, 'deposits\\:' || order_id, 1,
+            currency, 'consumption', gen_random_uuid(), now() FROM chosen)
+        UPDATE order_account a SET due_now = due_now + 1, deposit_left = deposit_left + 1
+        FROM chosen WHERE a.order_id = chosen.order_id""",
+    )
+    [found] = await judge(urls)
+    assert (found.invariant, found.text[:19]) == ("I4", "all is handed over,")
+
+
 async def test_a_paper_of_an_agent_that_nobody_asked_for_is_named(
     lived: dict[str, str], tmp_path: Path
 ) -> None:

@@ -16,7 +16,14 @@ from chassis.database import Database
 from chassis.ids import uuid7
 from chassis.testing import Bench, bench, migrated_template, scratch_database
 from contracts.inventory import StoreState
-from contracts.orders import CustomerState, HoldTerms, OrderLine, OrderPlaced, Term
+from contracts.orders import (
+    CustomerState,
+    HoldTerms,
+    OrderChanged,
+    OrderLine,
+    OrderPlaced,
+    Term,
+)
 from contracts.shipping import ShipmentPosted
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -58,6 +65,10 @@ class Shop:
         placed = order_placed(self.store_id, Decimal(total), terms, **own)
         await self.bench.deliver(placed)
         return placed.order_id
+
+    async def change(self, order_id: UUID, total: str) -> None:
+        """The order is worth this from now on."""
+        await self.bench.deliver(order_changed(order_id, self.store_id, Decimal(total)))
 
     async def pay(
         self, order_id: UUID, amount: str, document_id: str | None = None, **own: Any
@@ -212,8 +223,32 @@ def line(
     )
 
 
+def order_changed(order_id: UUID, store_id: UUID, total: Decimal) -> OrderChanged:
+    return OrderChanged(
+        order_id=order_id,
+        store_id=store_id,
+        number="S1-000042",
+        status="agreed",
+        financial_status="unpaid",
+        currency="EUR",
+        total=total,
+        paid=Decimal(0),
+        at=NOW,
+        by="clerk",
+        changed=("lines",),
+        prepayment=Decimal(0),
+        revision=2,
+        lines=(line(1, "Chair", "1", total),),
+    )
+
+
 def shipment_posted(
-    order_id: UUID, store_id: UUID, value: str, left_before: str, currency: str = "EUR"
+    order_id: UUID,
+    store_id: UUID,
+    value: str,
+    left_before: str,
+    currency: str = "EUR",
+    handed_over_before: str | None = None,
 ) -> ShipmentPosted:
     return ShipmentPosted(
         shipment_id=uuid7(),
@@ -226,6 +261,7 @@ def shipment_posted(
         lines=(),
         value=Decimal(value),
         left_before=Decimal(left_before),
+        handed_over_before=None if handed_over_before is None else Decimal(handed_over_before),
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime
 
 from contracts import topics
 from contracts.message import Fact
+from contracts.money import ZERO
 
 Method = Literal["cash", "card", "bank"]
 DocumentKind = Literal["proforma", "invoice"]
@@ -65,6 +66,14 @@ class HandOverSettled(AccountFact):
     consumed: Decimal
 
 
+class DepositConsumed(AccountFact):
+    """Nothing is left to hand over any more, so the deposit covers what is due."""
+
+    TYPE: ClassVar[str] = "deposit_consumed.v1"
+
+    consumed: Decimal
+
+
 class DocumentFact(Fact):
     TOPIC: ClassVar[str] = topics.DOCUMENTS
     KEY: ClassVar[str] = "document_id"
@@ -75,6 +84,7 @@ class DocumentFact(Fact):
     number: str
     currency: str
     total: Decimal
+    credited: Decimal = ZERO  # Of the total, what the order asks for no more.
     advances: Decimal
     paid: Decimal
     due: Decimal
@@ -90,5 +100,5 @@ class DocumentPaidChanged(DocumentFact):
     TYPE: ClassVar[str] = "document_paid_changed.v1"
 
 
-FACTS = (PaymentPosted, PaymentCancelled, RefundPosted, HandOverSettled)
+FACTS = (PaymentPosted, PaymentCancelled, RefundPosted, HandOverSettled, DepositConsumed)
 DOCUMENT_FACTS = (DocumentIssued, DocumentPaidChanged)

@@ -44,6 +44,7 @@ class ShipmentPosted(ShipmentFact):
     lines: tuple[ShippedLine, ...]
     value: Decimal  # The hand-over's worth, H.
     left_before: Decimal  # What was left to hand over before it, L; at least H.
+    handed_over_before: Decimal | None = None  # What was handed over before it; newer facts say it.
 
 
 class ShipmentRefused(ShipmentFact):

@@ -91,7 +91,7 @@ payment = sa.Table(
     sa.Column("amount", MONEY, nullable=False),
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("document_id", sa.Uuid),
-    _money("allocated"),  # What of it paid the document that it names.
+    _money("allocated"),  # What of it paid the document that it names when it was posted.
     sa.Column("allocations", JSONB, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),  # The account's, after it.
     sa.Column("at", AT, nullable=False),
@@ -148,6 +148,7 @@ document = sa.Table(
     sa.Column("covered_at_issue", MONEY, nullable=False),
     sa.Column("account_version", sa.BigInteger, nullable=False),
     sa.Column("lines", JSONB, nullable=False),
+    _money("credited"),  # Of its total, what the order asks for no more.
     sa.Column("advances", MONEY, nullable=False),
     sa.Column("paid", MONEY, nullable=False),
     sa.Column("state", sa.Text, nullable=False),

@@ -34,15 +34,16 @@ SELECT * FROM unnest(CAST(:part_shipments AS uuid[]), CAST(:part_positions AS in
   CAST(:part_lines AS uuid[]), CAST(:part_skus AS text[]), CAST(:part_quantities AS numeric[]))"""
 SAVE = """
 UPDATE shipments s SET state = n.state, override = n.override, value = n.value,
-  left_before = n.left_before, reason = n.reason, shortages = CAST(n.shortages AS jsonb),
-  posted_by = n.posted_by, posting_at = n.posting_at, decided_at = n.decided_at,
-  version = n.version
+  left_before = n.left_before, handed_over_before = n.handed_over_before, reason = n.reason,
+  shortages = CAST(n.shortages AS jsonb), posted_by = n.posted_by, posting_at = n.posting_at,
+  decided_at = n.decided_at, version = n.version
 FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:overrides AS boolean[]),
-  CAST(:values AS numeric[]), CAST(:left_before AS numeric[]), CAST(:reasons AS text[]),
-  CAST(:shortages AS text[]), CAST(:posted_by AS text[]), CAST(:posting_at AS timestamptz[]),
+  CAST(:values AS numeric[]), CAST(:left_before AS numeric[]),
+  CAST(:handed_over_before AS numeric[]), CAST(:reasons AS text[]), CAST(:shortages AS text[]),
+  CAST(:posted_by AS text[]), CAST(:posting_at AS timestamptz[]),
   CAST(:decided_at AS timestamptz[]), CAST(:versions AS bigint[]))
-  AS n(id, state, override, value, left_before, reason, shortages, posted_by, posting_at,
-       decided_at, version)
+  AS n(id, state, override, value, left_before, handed_over_before, reason, shortages, posted_by,
+       posting_at, decided_at, version)
 WHERE s.id = n.id"""
 SAVE_WORTH = """
 UPDATE shipment_lines l SET amount = n.amount
@@ -145,6 +146,7 @@ def _changed(changed: Sequence[Shipment]) -> dict[str, Any]:
         "overrides": [one.override for one in changed],
         "values": [one.value for one in changed],
         "left_before": [one.left_before for one in changed],
+        "handed_over_before": [one.handed_over_before for one in changed],
         "reasons": [one.reason for one in changed],
         "shortages": [_kept_shortages(one) for one in changed],
         "posted_by": [one.posted_by for one in changed],

@@ -177,6 +177,11 @@ class Order:
         zero = money.round_half_up(ZERO, self.currency)
         return sum((line.worth_left(self.currency) for line in self.lines.values()), zero)
 
+    def worth_handed_over(self) -> Decimal:
+        """What is handed over is worth."""
+        zero = money.round_half_up(ZERO, self.currency)
+        return sum((line.posted_amount for line in self.lines.values()), zero)
+
     def check_open(self) -> None:
         """Refuse orders of which nothing will ever be handed over."""
         if self.status == "cancelled":
@@ -217,6 +222,7 @@ class Shipment:
     override: bool = False
     value: Decimal | None = None
     left_before: Decimal | None = None
+    handed_over_before: Decimal | None = None
     consumed: Decimal | None = None
     due_now: Decimal | None = None
     reason: str | None = None
@@ -315,7 +321,7 @@ def _beyond(order: Order, wanted: Sequence[Wanted | ShipmentLine]) -> dict[str, 
 def hand_over(shipment: Shipment, order: Order, at: datetime) -> Shipment:
     """The goods are out: each part gets its worth, and the order's lines have it handed over."""
     state = shipment.to("posted")
-    left_before = order.worth_left()
+    left_before, handed_over_before = order.worth_left(), order.worth_handed_over()
     value = money.round_half_up(ZERO, shipment.currency)
     lines: list[ShipmentLine] = []
     for part in shipment.lines:
@@ -335,6 +341,7 @@ def hand_over(shipment: Shipment, order: Order, at: datetime) -> Shipment:
         lines=tuple(lines),
         value=value,
         left_before=max(left_before, value),
+        handed_over_before=handed_over_before,
         decided_at=at,
         version=shipment.version + 1,
     )

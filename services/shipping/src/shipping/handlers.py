@@ -287,6 +287,7 @@ def fact_of(shipment: Shipment) -> ShipmentPosted | ShipmentRefused:
         lines=tuple(_shipped(part) for part in shipment.lines),
         value=shipment.value,
         left_before=shipment.left_before,
+        handed_over_before=shipment.handed_over_before,
     )
 
 

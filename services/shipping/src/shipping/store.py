@@ -69,6 +69,7 @@ sa.Table(
     sa.Column("override", sa.Boolean, nullable=False),
     _amount("value", nullable=True),
     _amount("left_before", nullable=True),
+    _amount("handed_over_before", nullable=True),
     _amount("consumed", nullable=True),
     _amount("due_now", nullable=True),
     sa.Column("reason", sa.Text),
@@ -111,8 +112,9 @@ ORDER = f"""o.order_id, o.store_id, o.warehouse_id, w.store_id AS goods_store_id
   o.status, o.marked, ARRAY(SELECT ROW({", ".join(f"l.{name}" for name in LINE)})
     FROM order_lines l WHERE l.order_id = o.order_id) AS order_lines"""
 SHIPMENT = f"""s.id, s.order_id AS order_of, s.store_id AS leaves_from, s.kind, s.state,
-  s.currency AS paid_in, s.override, s.value, s.left_before, s.consumed, s.due_now, s.reason,
-  s.shortages, s.created_by, s.created_at, s.posted_by, s.posting_at, s.decided_at, s.version,
+  s.currency AS paid_in, s.override, s.value, s.left_before, s.handed_over_before, s.consumed,
+  s.due_now, s.reason, s.shortages, s.created_by, s.created_at, s.posted_by, s.posting_at,
+  s.decided_at, s.version,
   ARRAY(SELECT ROW({", ".join(f"p.{name}" for name in PART)}) FROM shipment_lines p
     WHERE p.shipment_id = s.id ORDER BY p.position) AS shipment_lines"""
 SHIPMENTS = f"SELECT {SHIPMENT} FROM shipments s"
@@ -224,6 +226,7 @@ def _shipment(row: Row) -> Shipment:
         override=row.override,
         value=row.value,
         left_before=row.left_before,
+        handed_over_before=row.handed_over_before,
         consumed=row.consumed,
         due_now=row.due_now,
         reason=row.reason,

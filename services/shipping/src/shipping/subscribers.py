@@ -6,7 +6,13 @@ from typing import Any
 from chassis.records import Received
 from chassis.subscriptions import Subscriptions
 from contracts import orders, topics
-from contracts.billing import HandOverSettled, PaymentCancelled, PaymentPosted, RefundPosted
+from contracts.billing import (
+    DepositConsumed,
+    HandOverSettled,
+    PaymentCancelled,
+    PaymentPosted,
+    RefundPosted,
+)
 from contracts.inventory import (
     GoodsTaken,
     HoldEnding,
@@ -44,7 +50,7 @@ async def decide_shipments(tx: AsyncConnection, received: Sequence[Received[Any]
 @subscriptions.follow(
     topics.ACCOUNTS,
     handles=(HandOverSettled,),
-    ignores=(PaymentPosted, PaymentCancelled, RefundPosted),
+    ignores=(PaymentPosted, PaymentCancelled, RefundPosted, DepositConsumed),
 )
 async def settle_shipments(tx: AsyncConnection, received: Sequence[Received[Any]]) -> None:
     await handlers.settle_shipments(tx, received)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing import changes
 from billing.accounts import domain, store
-from billing.accounts.domain import Posting, Term
+from billing.accounts.domain import Account, Posting, Term
 from billing.accounts.store import OrderAccount, PostedTransfer, locked
 from billing.changes import Change
 from billing.documents import domain as papers
@@ -63,7 +63,7 @@ class Book:
                 self.documents,
                 list(self.moneys.values()),
                 self.account.refunded,
-                self.row.cancelled,
+                None if self.row.cancelled else self.account.total,
             )
 
     def document(self, document_id: UUID) -> Document | None:
@@ -101,11 +101,29 @@ def _told(kind: type[DocumentFact], one: Document, now: datetime) -> DocumentFac
         number=one.number,
         currency=one.currency,
         total=one.total,
+        credited=one.credited,
         advances=one.advances,
         paid=one.paid,
         due=one.due,
         state=one.state,
         at=now,
+    )
+
+
+def account_fact(
+    kind: type[AccountFact], account: Account, at: datetime, by: str, **own: Any
+) -> Any:
+    """A fact of the account with its figures after it."""
+    return kind(
+        order_id=account.order_id,
+        currency=account.currency,
+        paid=account.paid,
+        deposit_left=account.deposit_left,
+        due_now=account.due_now,
+        refunded=account.refunded,
+        at=at,
+        by=by,
+        **own,
     )
 
 

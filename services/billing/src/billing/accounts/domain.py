@@ -135,7 +135,7 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Settled(Posting):
-    """A hand-over that was settled; `consumed` is the share of the deposit that it took."""
+    """`consumed` is what the deposit paid of what is handed over."""
 
     consumed: Decimal
 
@@ -199,6 +199,20 @@ def hand_over(
         version=account.version + 1,
     )
     return Settled(after, moved(transfers), consumed)
+
+
+def cover(account: Account) -> Settled:
+    """Nothing is left to hand over: the deposit covers what is due, as far as it goes."""
+    consumed = min(account.deposit_left, account.due_now)
+    key = f"consumed:{account.order_id}:{account.version + 1}"
+    transfer = Transfer(key, account.deposits, account.receivable, consumed, "consumption")
+    after = replace(
+        account,
+        due_now=account.due_now - consumed,
+        deposit_left=account.deposit_left - consumed,
+        version=account.version + 1,
+    )
+    return Settled(after, moved([transfer]), consumed)
 
 
 def give_back(account: Account, refund_id: UUID, amount: Decimal, out_of: str) -> Posting:

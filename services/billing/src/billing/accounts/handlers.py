@@ -22,7 +22,7 @@ from contracts.shipping import ShipmentPosted
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.accounts import domain, store
-from billing.accounts.books import Book, books_of, close_books, open_books
+from billing.accounts.books import Book, account_fact, books_of, close_books, open_books
 from billing.accounts.domain import Account
 from billing.accounts.store import HandOver, Payment, Refund, locked
 from billing.changes import keep_keys
@@ -131,7 +131,7 @@ def _post(book: Book, one: PostPayment) -> Payment:
     allocated = min(amount, max(document.due, ZERO)) if document else ZERO
     terms_before = book.paid_of_terms()
     fact = partial(
-        _fact,
+        account_fact,
         PaymentPosted,
         at=one.at,
         by=one.by,
@@ -142,7 +142,7 @@ def _post(book: Book, one: PostPayment) -> Payment:
         document_id=one.document_id,
     )
     book.post(domain.pay(book.account, one.payment_id, amount, into), fact, one.at)
-    book.moneys[one.payment_id] = Money(book.account.version, amount, one.document_id, allocated)
+    book.moneys[one.payment_id] = Money(book.account.version, amount, one.document_id)
     book.restate()
     terms = [
         (term_id, paid - terms_before[term_id])
@@ -166,21 +166,6 @@ def _post(book: Book, one: PostPayment) -> Payment:
     )
 
 
-def _fact(kind: type[AccountFact], account: Account, at: datetime, by: str, **own: Any) -> Any:
-    """A fact of the account with its figures after it."""
-    return kind(
-        order_id=account.order_id,
-        currency=account.currency,
-        paid=account.paid,
-        deposit_left=account.deposit_left,
-        due_now=account.due_now,
-        refunded=account.refunded,
-        at=at,
-        by=by,
-        **own,
-    )
-
-
 async def cancel_payment(
     tx: AsyncConnection, payment: Payment, reason: str, by: str, now: datetime
 ) -> Payment:
@@ -191,7 +176,7 @@ async def cancel_payment(
         return current
     out_of = domain.till(current.method, current.store_id)
     fact = partial(
-        _fact,
+        account_fact,
         PaymentCancelled,
         at=now,
         by=by,
@@ -249,7 +234,7 @@ async def refund(tx: AsyncConnection, wanted: Refund, call: Call) -> Refund:
         return known
     out_of = domain.till(made.method, made.store_id)
     fact = partial(
-        _fact,
+        account_fact,
         RefundPosted,
         at=made.at,
         by=made.by,
@@ -286,25 +271,39 @@ async def settle_hand_overs(tx: AsyncConnection, shipped: Sequence[Traced], now:
         book = books[one.order_id]
         revenue = f"revenue:{one.store_id}"
         value = round_half_up(one.value, one.currency)
-        settled = domain.hand_over(book.account, one.shipment_id, revenue, value, one.left_before)
+        left = _left_before(book, one, value)
+        settled = domain.hand_over(book.account, one.shipment_id, revenue, value, left)
         book.post(settled, _settled(one, value, settled.consumed), now, trace)
         made[one.shipment_id] = HandOver(
             shipment_id=one.shipment_id,
             order_id=one.order_id,
             store_id=one.store_id,
             value=value,
-            left_before=one.left_before,
+            left_before=left,
             consumed=settled.consumed,
             at=one.at,
         )
     await close_books(tx, books.values(), now, store.keep_hand_overs(list(made.values())))
 
 
+def _left_before(book: Book, one: ShipmentPosted, value: Decimal) -> Decimal:
+    """What is left to hand over before this one, of what is settled here.
+
+    Hand-overs of an order may be settled in another order than they were made, and the order may
+    have become smaller since.
+    """
+    account, left = book.account, one.left_before
+    if one.handed_over_before is not None:
+        left += one.handed_over_before - account.shipped_value
+    is_last = book.row.placed and account.shipped_value + value >= account.total
+    return value if is_last else max(left, value)
+
+
 def _settled(
     one: ShipmentPosted, value: Decimal, consumed: Decimal
 ) -> Callable[[Account], AccountFact]:
     return partial(
-        _fact,
+        account_fact,
         HandOverSettled,
         at=one.at,
         by=one.by,

@@ -2,22 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
+from contracts.billing import DepositConsumed
 from contracts.money import round_half_up
 from contracts.orders import OrderChanged, OrderClosed, OrderFact, OrderLine, OrderPlaced
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.accounts import store
-from billing.accounts.books import close_books, open_books
+from billing.accounts import domain, store
+from billing.accounts.books import account_fact, close_books, open_books
 from billing.accounts.store import OrderPlacedCopy
 
 
 async def keep_orders(tx: AsyncConnection, facts: Sequence[OrderFact], now: datetime) -> None:
-    """Take over totals, lines, terms and who bought.
-
-    A cancelled order's documents lose their force; when its cancel is void they have it again.
-    """
+    """Take over totals, lines, terms and who bought, and what follows from them for the money."""
     copies = {one.order_id: _placed(one) for one in facts if isinstance(one, OrderPlaced)}
     lines = {
         one.order_id: _lines(one.lines)
@@ -29,16 +28,23 @@ async def keep_orders(tx: AsyncConnection, facts: Sequence[OrderFact], now: date
         for one in facts
     }
     later = {order_id: one for order_id, one in standing.items() if order_id not in copies}
-    turned = await store.keep_standing(tx, standing, later)
-    await store.keep_placed(tx, list(copies.values()), standing)
+    changed = await store.keep_standing(tx, standing, later)
+    changed += await store.keep_placed(tx, list(copies.values()), standing)
     await store.keep_lines(tx, lines)
-    if turned:
-        await _restate_documents(tx, turned, now)
+    if changed:
+        await _follow_standing(tx, changed, now)
 
 
-async def _restate_documents(tx: AsyncConnection, order_ids: Sequence[UUID], now: datetime) -> None:
+async def _follow_standing(tx: AsyncConnection, order_ids: Sequence[UUID], now: datetime) -> None:
+    """What is taken back of an order is owed and asked for no more; nor what is cancelled."""
     books = await open_books(tx, order_ids)
     for book in books.values():
+        account = book.account
+        if account.shipped_value >= account.total and account.due_now and account.deposit_left:
+            covered = domain.cover(account)
+            consumed = covered.consumed
+            fact = partial(account_fact, DepositConsumed, at=now, by="billing", consumed=consumed)
+            book.post(covered, fact, now)
         book.restate()
     await close_books(tx, books.values(), now)
 

@@ -1,8 +1,8 @@
 """Proformas and invoices: what each is worth, and what is paid of it.
 
 Nothing of a document's standing is counted up: it follows from the payments that are posted now,
-so that cancelling one brings every figure and state back; and from whether the order is cancelled
-now, so that an order that is taken up again brings its documents back.
+so that cancelling one brings every figure and state back; and from what the order is worth and
+whether it is cancelled now, so that an order that is taken up again brings its documents back.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ REFUSALS = (
 class Document:
     """A proforma or an invoice.
 
-    uncovered: what of the order lies outside this and earlier invoices; advances pay that first.
+    uncovered: what of the order lay outside this and earlier invoices; advances pay that first.
     covered_at_issue: what was handed over and paid when an invoice was issued.
     account_version: the order's account when it was issued; payments up to it came before.
     """
@@ -82,25 +82,37 @@ class Document:
     covered_at_issue: Decimal
     account_version: int
     issued_at: datetime
+    credited: Decimal = ZERO  # What the order asks for no more, since it became smaller.
     advances: Decimal = ZERO
     paid: Decimal = ZERO
     state: State = "open"
     version: int = 0
 
     @property
+    def asked(self) -> Decimal:
+        """What it still asks for, paid or not."""
+        return self.total - self.credited
+
+    @property
     def due(self) -> Decimal:
         """What is left to pay; nothing of a cancelled one."""
         none = round_half_up(ZERO, self.currency)
-        return none if self.state == "cancelled" else self.total - self.advances - self.paid
+        return none if self.state == "cancelled" else self.asked - self.advances - self.paid
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """A posted payment as documents see it: when it came and what of it paid which document."""
+    """A posted payment as documents see it: when it came and which document it names."""
 
     version: int  # The account's, after it.
     amount: Decimal
     document_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Allotted(Money):
+    """A payment with what of it pays the document that it names."""
+
     allocated: Decimal
 
 
@@ -108,35 +120,83 @@ def restate(
     documents: Sequence[Document],
     moneys: Sequence[Money],
     refunded: Decimal,
-    order_cancelled: bool = False,
+    worth: Decimal | None,
 ) -> list[Document]:
     """Every document of one order as it stands with these payments posted and this refunded.
 
-    Of a cancelled order those that are not paid have no force; what was paid stays the order's.
+    worth: the order's total; None of a cancelled one, whose documents have no force where they are
+    not paid; what was paid stays the order's.
     """
+    asked = list(documents) if worth is None else _credited(documents, worth)
+    most = Decimal("Infinity") if worth is None else worth
+    result = _stand(asked, _allot(asked, moneys, most), refunded, most)
+    return [_without_force(one) for one in result] if worth is None else result
+
+
+def _credited(documents: Sequence[Document], worth: Decimal) -> list[Document]:
+    """No document asks for more than the order is worth, nor do its invoices, the newest first."""
+    beyond = sum((one.total for one in documents if one.kind == "invoice"), ZERO) - worth
+    result = list(documents)
+    for n, one in sorted(enumerate(documents), key=lambda entry: -entry[1].account_version):
+        most = beyond if one.kind == "invoice" else one.total - worth
+        credited = max(ZERO, min(most, one.total))
+        if one.kind == "invoice":
+            beyond -= credited
+        result[n] = replace(one, credited=round_half_up(credited, one.currency))
+    return result
+
+
+def _allot(
+    documents: Sequence[Document], moneys: Sequence[Money], worth: Decimal
+) -> list[Allotted]:
+    """What each payment pays of its document: as much as was due when it came, of those posted now.
+
+    A payment that found its document paid by another, which is cancelled since, pays it now.
+    """
+    allotted: list[Allotted] = []
+    for one in sorted(moneys, key=lambda one: one.version):
+        then = [document for document in documents if document.account_version < one.version]
+        standing = _stand(then, allotted, ZERO, worth) if one.document_id else []
+        due = sum((found.due for found in standing if found.document_id == one.document_id), ZERO)
+        allotted.append(
+            Allotted(one.version, one.amount, one.document_id, min(one.amount, max(due, ZERO)))
+        )
+    return allotted
+
+
+def _stand(
+    documents: Sequence[Document],
+    moneys: Sequence[Allotted],
+    refunded: Decimal,
+    worth: Decimal,
+) -> list[Document]:
     allocated = _after_refunds(moneys, refunded)
     result = [_standing(one, ZERO, allocated.get(one.document_id, ZERO)) for one in documents]
     on_proformas = sum((one.paid for one in result if one.kind == "proforma"), ZERO)
     invoices = {one.document_id for one in documents if one.kind == "invoice"}
     free = [(one.version, one.amount - _on(one, invoices)) for one in moneys]
     earlier = ZERO  # Advances that invoices issued before took up.
+    outside = worth  # What of the order lies outside of the invoices until here.
     for n, one in sorted(enumerate(result), key=lambda entry: entry[1].account_version):
         if one.kind == "invoice":
+            outside -= one.asked
             covered = _covered(one, free, refunded)
-            pool = max(on_proformas, covered) - one.uncovered - earlier
-            advances = max(ZERO, min(pool, one.total - one.paid))
+            pool = max(on_proformas, covered) - min(one.uncovered, outside) - earlier
+            advances = max(ZERO, min(pool, one.asked - one.paid))
             earlier += advances
             result[n] = _standing(one, advances, one.paid)
-    return [_without_force(one) for one in result] if order_cancelled else result
+    return result
 
 
 def _standing(document: Document, advances: Decimal, paid: Decimal) -> Document:
     """The document with these figures, its state following from them."""
-    paid = min(paid, document.total)
+    paid = min(paid, document.asked)
     paid = round_half_up(paid, document.currency)
     advances = round_half_up(advances, document.currency)
-    if advances + paid >= document.total:
-        state: State = "paid"
+    if document.asked == 0 < document.total:
+        state: State = "cancelled"
+    elif advances + paid >= document.asked:
+        state = "paid"
     else:
         state = "partly_paid" if advances + paid > 0 else "open"
     return replace(document, advances=advances, paid=paid, state=state)
@@ -149,7 +209,7 @@ def _without_force(document: Document) -> Document:
     return replace(document, advances=none, state="cancelled")
 
 
-def _on(money: Money, documents: set[UUID]) -> Decimal:
+def _on(money: Allotted, documents: set[UUID]) -> Decimal:
     return money.allocated if money.document_id in documents else ZERO
 
 
@@ -163,7 +223,7 @@ def _covered(invoice: Document, free: Sequence[tuple[int, Decimal]], refunded: D
     return max(ZERO, min(invoice.covered_at_issue, before, everything - refunded))
 
 
-def _after_refunds(moneys: Sequence[Money], refunded: Decimal) -> dict[UUID, Decimal]:
+def _after_refunds(moneys: Sequence[Allotted], refunded: Decimal) -> dict[UUID, Decimal]:
     """What is paid on each document: a refund takes money that names none first, then the newest.
 
     Else a document would stay paid with money that the customer has back.
@@ -197,7 +257,7 @@ def issue(
     if order.cancelled:
         raise OrderIsCancelled
     invoices = [one for one in existing if one.kind == "invoice"]
-    invoiced = sum((one.total for one in invoices), ZERO)
+    invoiced = sum((one.asked for one in invoices), ZERO)
     if wanted.kind == "invoice":
         _refuse_second_invoice(invoices, order.total - invoiced)
     most = order.total - invoiced if wanted.kind == "invoice" else order.total
@@ -230,7 +290,7 @@ def issue(
 
 def _refuse_second_invoice(invoices: Sequence[Document], left: Decimal) -> None:
     for one in invoices:
-        if one.state != "paid":
+        if one.state in ("open", "partly_paid"):
             raise AlreadyInvoiced(one.number)
     if invoices and left <= 0:
         raise NothingLeftToInvoice

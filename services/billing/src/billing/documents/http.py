@@ -16,6 +16,7 @@ from chassis.ids import uuid7
 from chassis.runtime import Here, Runtime
 from contracts.billing import DocumentKind, DocumentState
 from contracts.identity import Right
+from contracts.money import round_half_up
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
@@ -59,6 +60,7 @@ class DocumentShown(BaseModel):
     term_id: UUID | None
     currency: str
     total: Figure
+    credited: Figure
     advances: Figure
     paid: Figure
     due: Figure
@@ -75,6 +77,7 @@ def show_document(one: Document) -> DocumentShown:
         term_id=one.term_id,
         currency=one.currency,
         total=one.total,
+        credited=round_half_up(one.credited, one.currency),
         advances=one.advances,
         paid=one.paid,
         due=one.due,

@@ -146,6 +146,8 @@ def _sums(found: PaperCopy, tongue: Tongue) -> list[dict[str, Any]]:
     for rate, tax in tax_shares(found.lines, one.total, one.currency):
         label = tongue.word("Of which tax {rate}").replace("{rate}", tongue.percent(rate))
         rows.append(_row(label, money(tax), small=True))
+    if one.credited > 0:
+        rows.append(_row(tongue.word("Taken back from the order"), money(-one.credited)))
     if one.kind == "invoice" and one.advances > 0:
         rows.append(_row(tongue.word("Paid in advance"), money(-one.advances)))
     if one.paid > 0:

@@ -32,6 +32,7 @@ FIGURES = (
     "covered_at_issue",
     "account_version",
     "issued_at",
+    "credited",
     "advances",
     "paid",
     "state",
@@ -138,11 +139,12 @@ def keep_issued(issued: Sequence[tuple[Document, str]]) -> Change:
 
 
 KEEP_STANDING = """
-UPDATE document SET advances = d.advances, paid = d.paid, state = d.state, version = d.version
-FROM unnest(CAST(:standing_ids AS uuid[]), CAST(:standing_advances AS numeric[]),
-  CAST(:standing_paid AS numeric[]), CAST(:standing_states AS text[]),
-  CAST(:standing_versions AS bigint[]))
-  AS d(document_id, advances, paid, state, version)
+UPDATE document SET credited = d.credited, advances = d.advances, paid = d.paid, state = d.state,
+  version = d.version
+FROM unnest(CAST(:standing_ids AS uuid[]), CAST(:standing_credited AS numeric[]),
+  CAST(:standing_advances AS numeric[]), CAST(:standing_paid AS numeric[]),
+  CAST(:standing_states AS text[]), CAST(:standing_versions AS bigint[]))
+  AS d(document_id, credited, advances, paid, state, version)
 WHERE document.document_id = d.document_id"""
 
 
@@ -150,6 +152,7 @@ def keep_standing(changed: Sequence[Document]) -> Change:
     """Write the figures and states of documents whose order is locked."""
     values = {
         "standing_ids": [one.document_id for one in changed],
+        "standing_credited": [one.credited for one in changed],
         "standing_advances": [one.advances for one in changed],
         "standing_paid": [one.paid for one in changed],
         "standing_states": [one.state for one in changed],

@@ -8,6 +8,7 @@ from chassis.subscriptions import Subscriptions
 from contracts import topics
 from contracts.billing import (
     AccountFact,
+    DepositConsumed,
     HandOverSettled,
     PaymentCancelled,
     PaymentPosted,
@@ -48,7 +49,8 @@ async def follow_holds(tx: AsyncConnection, received: Sequence[Received[Any]]) -
 
 
 @subscriptions.follow(
-    topics.ACCOUNTS, handles=(PaymentPosted, PaymentCancelled, RefundPosted, HandOverSettled)
+    topics.ACCOUNTS,
+    handles=(PaymentPosted, PaymentCancelled, RefundPosted, HandOverSettled, DepositConsumed),
 )
 async def follow_accounts(tx: AsyncConnection, received: Sequence[Received[Any]]) -> None:
     """Money came, was given back, or covered a hand-over."""
@@ -86,7 +88,7 @@ def _account(fact: AccountFact) -> AccountTold:
         case RefundPosted():
             what = What.REFUND_POSTED
             detail = f"{fact.amount:f} {fact.currency}, {fact.method}"
-        case HandOverSettled():
+        case HandOverSettled() | DepositConsumed():
             what, detail = What.HAND_OVER_SETTLED, f"{fact.consumed:f} {fact.currency} of deposit"
         case _:
             raise AssertionError(f"{fact.TYPE} is not declared")

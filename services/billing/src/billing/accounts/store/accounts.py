@@ -110,23 +110,29 @@ WITH o AS (
 copied AS (
   INSERT INTO order_copy(order_id, customer_key, terms, lines)
   SELECT order_id, customer_key, CAST(terms AS jsonb), CAST(lines AS jsonb) FROM o
-  ON CONFLICT (order_id) DO NOTHING)
-INSERT INTO order_account(order_id, currency, placed, number, store_id, customer_id, placed_at,
-  total, cancelled)
-SELECT order_id, currency, true, number, store_id, customer_id, placed_at, total, cancelled FROM o
-ON CONFLICT (order_id) DO UPDATE SET placed = true, number = excluded.number,
-  store_id = excluded.store_id, customer_id = excluded.customer_id,
-  placed_at = excluded.placed_at, total = excluded.total, cancelled = excluded.cancelled""")
+  ON CONFLICT (order_id) DO NOTHING),
+kept AS (
+  INSERT INTO order_account(order_id, currency, placed, number, store_id, customer_id, placed_at,
+    total, cancelled)
+  SELECT order_id, currency, true, number, store_id, customer_id, placed_at, total, cancelled FROM o
+  ON CONFLICT (order_id) DO UPDATE SET placed = true, number = excluded.number,
+    store_id = excluded.store_id, customer_id = excluded.customer_id,
+    placed_at = excluded.placed_at, total = excluded.total, cancelled = excluded.cancelled
+  RETURNING order_id, shipped_value)
+SELECT order_id FROM kept WHERE shipped_value > 0""")
 
 
 async def keep_placed(
     tx: AsyncConnection,
     orders: Sequence[OrderPlacedCopy],
     standing: Mapping[UUID, tuple[Decimal, bool]],
-) -> None:
-    """Take over what the orders service says of new orders, with how they stand by now."""
+) -> list[UUID]:
+    """Take over what the orders service says of new orders, with how they stand by now.
+
+    Gives those of which goods were handed over before anything else was heard of them.
+    """
     if not orders:
-        return
+        return []
     values = {
         "ids": [one.order_id for one in orders],
         "currencies": [one.currency for one in orders],
@@ -140,7 +146,7 @@ async def keep_placed(
         "totals": [standing[one.order_id][0] for one in orders],
         "cancelled": [standing[one.order_id][1] for one in orders],
     }
-    await tx.execute(KEEP_PLACED, values)
+    return list((await tx.execute(KEEP_PLACED, values)).scalars())
 
 
 KEEP_LINES = sa.text("""
@@ -168,7 +174,7 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:totals AS numeric[]), CAST(:cancelled AS
   AS o(order_id, total, cancelled) JOIN locked USING (order_id)
 WHERE order_account.order_id = o.order_id
   AND (order_account.total, order_account.cancelled) IS DISTINCT FROM (o.total, o.cancelled)
-RETURNING o.order_id, old.cancelled <> new.cancelled AS turned""")
+RETURNING o.order_id""")
 
 
 async def keep_standing(
@@ -176,7 +182,7 @@ async def keep_standing(
     all_ids: Iterable[UUID],
     standing: Mapping[UUID, tuple[Decimal, bool]],
 ) -> list[UUID]:
-    """The orders' totals, and whether they are cancelled; gives those where the latter changed.
+    """The orders' totals, and whether they are cancelled; gives those where either changed.
 
     all_ids: the accounts to lock; only rows that differ are written.
     """
@@ -188,7 +194,7 @@ async def keep_standing(
         "totals": [total for total, _ in standing.values()],
         "cancelled": [cancelled for _, cancelled in standing.values()],
     }
-    return [row.order_id for row in await tx.execute(KEEP_STANDING, values) if row.turned]
+    return list((await tx.execute(KEEP_STANDING, values)).scalars())
 
 
 KEEP_BALANCES = """

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.documents.store import FIGURES
 
 # The documents and the posted payments are arrays of rows, in the order of these names.
-MONEY = ("payment_id", "version", "amount", "document_id", "allocated")
+MONEY = ("payment_id", "version", "amount", "document_id")
 BOOK = f"""a.*, (a.place <> at_first.ctid) AS changed_meanwhile, copy.terms,
   ARRAY(SELECT ROW({", ".join(f"d.{name}" for name in FIGURES)}) FROM document d
         WHERE d.order_id = a.order_id ORDER BY d.issued_at, d.document_id) AS documents,
