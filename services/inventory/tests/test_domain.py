@@ -19,6 +19,7 @@ from inventory.holds.domain.orders import (
     NOMINAL,
     SEPARATE,
     WARN,
+    Changed,
     Decided,
     ExtendWish,
     HoldEndsInThePast,
@@ -162,6 +163,7 @@ def test_no_unit_is_lost_doubled_or_promised_twice(steps: list[tuple], sale: str
                 known = book.orders.get(some_id(5, with_[0]))
                 if known is not None:
                     rules.put_back(book, known, list(known.lines.values()))
+                    assert not known.is_open, "it waits for nothing more"
         book.tell_served()
         check(book)
 
@@ -313,6 +315,21 @@ def test_goods_put_back_are_not_held_again_at_once() -> None:
     assert (held_of(book, 1), held_of(book, 2)) == ([0], [1])
     rules.obey(book, wish(1, 2, [2], SEPARATE))
     assert held_of(book, 1) == [2], "a new command asks anew"
+    check(book)
+
+
+@pytest.mark.parametrize("method", [NOMINAL, SEPARATE])
+def test_an_order_that_is_put_back_takes_nothing_of_it_again(method: str) -> None:
+    """Of 5, 5 and 0 held all is put back: the line that waited gives up too, now and later (49)."""
+    book = new_book(on_hand=10)
+    rules.obey(book, wish(1, 1, [5, 5, 5], method))
+    order = book.orders[some_id(5, 1)]
+    rules.put_back(book, order, list(order.lines.values()))
+    rules.receive(book, MAIN, some_id(8, 1), {"TEA": Decimal(5)})
+    assert (held_of(book, 1), book.shelf(MAIN, "TEA").free) == ([0, 0, 0], 15)
+    assert [told.what for told in book.told] == [Decided(), Changed("put_back")]
+    rules.obey(book, wish(1, 2, [5, 5, 5], method))
+    assert held_of(book, 1) == [5, 5, 5], "a new command asks anew"
     check(book)
 
 

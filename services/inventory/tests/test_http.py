@@ -13,7 +13,7 @@ from contracts.identity import Role
 from contracts.inventory import StoreState
 from inventory.stock.store import keep_items
 
-from .conftest import Shop, check_explained, item, rows, tea
+from .conftest import Line, Shop, check_explained, item, rows, tea
 
 OLD_ID = "01900000-0000-7000-8000-00000000aaaa"
 
@@ -270,6 +270,18 @@ async def test_a_put_back_sent_twice_is_done_once(shop: Shop) -> None:
     assert (await shop.stock())["main"]["on_hand"] == "10"
     back = rows(await shop.bench.http.get("/transfers", params={"order_id": str(order)}))
     assert [one["kind"] for one in back] == ["hold", "put_back"]
+
+
+async def test_an_order_that_is_put_back_waits_for_no_later_receipt(shop: Shop) -> None:
+    """One line held, one awaited, the order put back: what comes in later is free to sell."""
+    await shop.receive("3")
+    order = await shop.hold(tea("3"), Line(uuid7(), "CUP", "2"))
+    answer = (await shop.bench.http.post(f"/holds/{order}/put-back", json={})).json()
+    assert (answer["state"], answer["quantity"], answer["awaiting"]) == ("put_back", "0", "0")
+    await shop.receive("2", "CUP")
+    assert await shop.held(order) == ["0", "0"]
+    assert (await shop.stock("CUP"))["main"]["available"] == "2"
+    await check_explained(shop.bench.db)
 
 
 async def test_another_stores_goods_are_not_to_be_seen(shop: Shop) -> None:

@@ -131,7 +131,7 @@ def put_back(book: Book, order: OrderHold, lines: Iterable[Line]) -> None:
     """
     skus = set()
     for line in lines:
-        if line.held == 0 and line.to_put_back == 0:
+        if line.held == 0 and line.to_put_back == 0 and order.awaiting(line) == 0:
             continue
         skus.add(line.sku)
         book.unhold(order, line, line.held)
