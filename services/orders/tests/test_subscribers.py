@@ -186,6 +186,18 @@ async def test_a_hold_without_an_answer_is_asked_for_again(shop: Bench) -> None:
     assert await shop.db.run(lambda tx: handlers.repeat_commands(tx, much_later, after)) == 0
 
 
+async def test_the_longer_inventory_is_silent_the_less_it_is_asked(shop: Bench) -> None:
+    """After twice as long each time, an hour at most: what lags is not given ever more to do."""
+    placed = datetime.fromisoformat((await take(shop))["placed_at"])
+
+    async def asked_in(minute: int) -> int:
+        now, after = placed + timedelta(minutes=minute), timedelta(seconds=30)
+        return await shop.db.run(lambda tx: handlers.repeat_commands(tx, now, after))
+
+    minutes = [minute for minute in range(1, 250) if await asked_in(minute)]
+    assert minutes == [1, 2, 4, 8, 16, 32, 64, 124, 184, 244]
+
+
 async def test_a_stores_new_method_is_for_new_orders(shop: Bench) -> None:
     """A later change of the store's default leaves earlier orders as they are."""
     hold = {"warehouse_id": str(MAIN)}

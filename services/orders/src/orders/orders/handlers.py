@@ -24,6 +24,7 @@ from orders.orders.refusals import OrderExists, Refused
 
 PLACED_STATUS = 201
 REPEATED_MAX = 500  # Of commands at one time.
+REPEAT_PAUSE_MAX = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +221,11 @@ class UnknownOrder(Exception):
 
 
 async def repeat_commands(tx: AsyncConnection, now: datetime, after: timedelta) -> int:
-    """Give the commands again that inventory did not answer in time; how many."""
-    orders = await store.overdue(tx, now - after, REPEATED_MAX)
+    """Give the commands again that inventory did not answer in time; how many.
+
+    Each next time after twice as long: inventory that lags is not given ever more to do.
+    """
+    orders = await store.overdue(tx, now, after, REPEAT_PAUSE_MAX, REPEATED_MAX)
     reminder = Happening(What.ASKED_AGAIN, "orders", now, asks=True)
     commands = [process.repeat(order, reminder) for order in orders.values()]
     await outbox.say(tx, [Said(command) for command in commands if command is not None])

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -310,13 +310,22 @@ async def histories(tx: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, li
     return found
 
 
-async def overdue(tx: AsyncConnection, before: datetime, limit: int) -> dict[UUID, Order]:
-    """Locked orders whose hold command was given before this time and not answered yet."""
+async def overdue(
+    tx: AsyncConnection, now: datetime, first: timedelta, longest: timedelta, limit: int
+) -> dict[UUID, Order]:
+    """Locked orders whose hold command is to be given again: nobody answered it yet.
+
+    After the first pause, and then whenever the order waited twice as long as when it was asked
+    last, or for the longest pause.
+    """
     rows = await tx.execute(
         sa.text("""
-        SELECT id FROM orders WHERE undecided_since IS NOT NULL AND hold_asked_at < :before
+        SELECT id FROM orders
+        WHERE undecided_since IS NOT NULL
+          AND hold_asked_at <= CAST(:now AS timestamptz) - greatest(CAST(:first AS interval),
+            least(hold_asked_at - undecided_since, CAST(:longest AS interval)))
         ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED"""),
-        {"before": before, "limit": limit},
+        {"now": now, "first": first, "longest": longest, "limit": limit},
     )
     return await load(tx, list(rows.scalars()))
 
