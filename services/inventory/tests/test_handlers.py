@@ -20,6 +20,7 @@ from inventory.holds.domain import rules
 from inventory.holds.domain.book import Book
 from inventory.holds.domain.orders import Place
 from inventory.stock.domain import Shelf
+from inventory.stores.store import lock_store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .conftest import PLACED, Line, Shop, check_explained, tea
@@ -88,6 +89,36 @@ async def test_a_separate_hold_in_two_batches_at_once_makes_one_temporary_storag
     assert [one["kind"] for one in warehouses].count("temporary_storage") == 1
     assert (await shop.stock())["temporary_storage"]["held"] == "8"
     assert await shop.bench.parked() == []
+
+
+async def test_temporary_storage_added_by_hand_amid_the_first_separate_hold(shop: Shop) -> None:
+    """A manager adds it in the moment in which a batch needs it: the batch uses it, and goes on."""
+    await shop.receive("10")
+    wish = shop.wish(tea("2"), method="separate")
+    main = {"store_id": str(shop.store_id), "parent_id": str(shop.warehouse_id)}
+    body = {**main, "kind": "temporary_storage"}
+    async with shop.bench.db.engine.begin() as tx:
+        await lock_store(tx, shop.store_id)  # So that both have begun before either ends.
+        adding = asyncio.create_task(shop.bench.http.post("/warehouses", json=body))
+        await until_so_many_wait_for_a_lock(shop, 1)
+        holding = asyncio.create_task(commands_consumer(shop).consume([record_of(wish, 0)]))
+        await until_so_many_wait_for_a_lock(shop, 2)
+    added, _ = await asyncio.gather(adding, holding)
+    assert added.status_code == 201, added.text
+    assert await shop.bench.parked() == []
+    assert (await shop.stock())["temporary_storage"]["held"] == "2"
+    await check_explained(shop.bench.db)
+
+
+async def until_so_many_wait_for_a_lock(shop: Shop, count: int) -> None:
+    waiting = sa.text("""
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'""")
+    async with asyncio.timeout(30), shop.bench.db.reading() as tx:
+        while True:
+            if (await tx.execute(waiting)).scalar_one() >= count:
+                return
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

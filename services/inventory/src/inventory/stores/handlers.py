@@ -61,6 +61,9 @@ async def change_store(
 
 async def add_warehouse(tx: AsyncConnection, new: NewWarehouse) -> Warehouse:
     """Add the warehouse; the same one under its id again is the one that is there."""
+    if new.kind == domain.TEMPORARY_STORAGE and new.parent_id is not None:
+        # Before the store, as a batch does, whose first separate hold would make another one.
+        await store.lock_warehouse(tx, new.parent_id)
     owner = await store.lock_store(tx, new.store_id)
     if owner is None:
         raise domain.UnknownStore("There is no such store: check the id.")

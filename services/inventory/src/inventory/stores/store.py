@@ -136,6 +136,12 @@ async def read_warehouse(tx: AsyncConnection, warehouse_id: UUID) -> Warehouse |
     return None if row is None else _warehouse(row)
 
 
+async def lock_warehouse(tx: AsyncConnection, warehouse_id: UUID) -> None:
+    """Be its one writer: no batch holds goods in it, or makes storage below it, meanwhile."""
+    row = sa.select(warehouses.c.id).where(warehouses.c.id == warehouse_id)
+    await tx.execute(row.with_for_update(key_share=True))
+
+
 async def warehouses_of(tx: AsyncConnection, store_id: UUID) -> list[Warehouse]:
     """All of one store, in order of the code."""
     query = sa.select(warehouses).where(warehouses.c.store_id == store_id).order_by(WAREHOUSE_CODE)
