@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from chassis.ids import uuid7
+from contracts.inventory import HoldGoods
 from contracts.money import ZERO
 from hypothesis import given
 from hypothesis import strategies as st
@@ -321,6 +322,28 @@ def test_a_draft_asks_for_goods_once_it_is_agreed() -> None:
     agreed = actions.agree(order, "clerk", NOW)
     assert (order.status, order.revision) == ("agreed", 1)
     assert len(process.commands(order, agreed)) == 1
+
+
+@pytest.mark.parametrize(("day", "end"), [(2, 3), (3, 6), (5, 8)])
+def test_goods_are_asked_for_with_an_end_that_is_to_come(day: int, end: int) -> None:
+    """A draft of three days, agreed, or restored, after its end has three days from then."""
+    now = NOW + timedelta(days=day)
+    draft = take_order(wish(draft=True), KNOWN, "1001", uuid7).order
+    marked = taken()
+    actions.mark(marked, "clerk", NOW, "")
+    for order, action in ((draft, actions.agree), (marked, actions.restore)):
+        [asked] = process.commands(order, action(order, "clerk", now))
+        assert isinstance(asked, HoldGoods)
+        assert asked.until == order.until == NOW + timedelta(days=end)
+
+
+def test_an_extended_hold_is_not_asked_for_beyond_ninety_days() -> None:
+    """An order that was kept for half a year and restored is held for 90 days at most."""
+    order, now = taken(), NOW + timedelta(days=200)
+    order.until = NOW + timedelta(days=180)
+    actions.mark(order, "clerk", NOW, "")
+    actions.restore(order, "clerk", now)
+    assert order.until == now + timedelta(days=90)
 
 
 @pytest.mark.parametrize(

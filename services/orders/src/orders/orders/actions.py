@@ -9,6 +9,7 @@ from contracts.money import AMOUNT_MAX, UNIT_DIGITS, UNIT_PRICE_DIGITS, fits, li
 from orders.catalogue.domain import plain, tidy_price
 from orders.orders import refusals as refused
 from orders.orders.domain import FINISHED, Happening, Line, Order, What, settle
+from orders.orders.placing import HOLD_MAX
 
 
 def agree(order: Order, by: str, now: datetime) -> Happening:
@@ -160,6 +161,9 @@ def _release(order: Order, now: datetime) -> bool:
 
 
 def _ask_afresh(order: Order, now: datetime) -> None:
+    """Ask for the goods; when the end that was set is past, for as long as was meant then."""
+    if order.until <= now:
+        order.until = now + min(order.until - order.placed_at, HOLD_MAX)
     order.ask(now, holding=True)
     order.asked_revision = order.revision
 
