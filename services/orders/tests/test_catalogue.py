@@ -46,6 +46,8 @@ async def test_a_sku_and_a_barcode_are_one_items(shop: Bench) -> None:
     assert (await shop.http.post("/items", json=body)).status_code == 409
     first = {**body, "sku": "A", "barcodes": ["77"]}
     assert (await shop.http.post("/items", json=first)).status_code == 201
+    taxed = await shop.http.post("/items", json={**first, "tax_rate": "20"})
+    assert (taxed.status_code, taxed.json()["errors"][0]["pointer"]) == (409, "/sku")
     taken = await shop.http.post("/items", json={**first, "sku": "B"})
     assert (taken.status_code, taken.json()["errors"][0]["pointer"]) == (409, "/barcodes")
     assert (await shop.http.get("/items/B")).status_code == 404

@@ -1,6 +1,7 @@
 """Use cases of the catalogue."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from chassis import outbox
@@ -18,7 +19,7 @@ async def add_item(tx: AsyncConnection, item: Item) -> Item:
     if not await store.insert(tx, item):
         known = await store.find(tx, item.sku)
         assert known is not None
-        if _same(known, item):
+        if replace(known, version=item.version) == item:
             return known
         raise ItemExists(f"{item.sku} is another item already: change it, or choose another SKU.")
     await outbox.say(tx, [Said(state_of(item), item.version)])
@@ -44,16 +45,6 @@ async def change_item(
         await store.update(tx, new)
         await outbox.say(tx, [Said(state_of(new), new.version)])
     return new
-
-
-def _same(known: Item, item: Item) -> bool:
-    return (known.name, known.unit, known.price, known.currency, known.barcodes) == (
-        item.name,
-        item.unit,
-        item.price,
-        item.currency,
-        item.barcodes,
-    )
 
 
 def state_of(item: Item) -> ItemState:
