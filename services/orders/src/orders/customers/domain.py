@@ -36,6 +36,13 @@ class Customer:
     erased: bool = False
 
 
+def card_number_taken(customer: Customer) -> CardNumberTaken:
+    """The refusal of a card number that another customer has."""
+    return CardNumberTaken(
+        f"Card {customer.card_number} belongs to another customer: look that one up instead."
+    )
+
+
 def changed(customer: Customer, changes: dict[str, Any]) -> Customer:
     """The card with the changes; a new version only when something differs."""
     new = replace(customer, **changes)

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orders.customers import store
 from orders.customers.domain import (
-    CardNumberTaken,
     Customer,
     CustomerExists,
+    card_number_taken,
     changed,
     erased,
 )
@@ -43,8 +43,6 @@ async def change_customer(
         return None
     check(customer)
     new = changed(customer, changes)
-    if new.card_number is not None and await store.card_number_taken(tx, new):
-        raise card_number_taken(new)
     if new.version != customer.version:
         await store.update(tx, new)
         await outbox.say(tx, [Said(state_of(new), new.version)])
@@ -62,13 +60,6 @@ async def erase_customer(tx: AsyncConnection, id: UUID, check: Check) -> bool:
     await store.forget_what_was_said(tx, id)
     await outbox.say(tx, [Said(CustomerErased(customer_key=str(id)), gone.version)])
     return True
-
-
-def card_number_taken(customer: Customer) -> CardNumberTaken:
-    """The refusal of a card number that another customer has."""
-    return CardNumberTaken(
-        f"Card {customer.card_number} belongs to another customer: look that one up instead."
-    )
 
 
 def state_of(customer: Customer) -> CustomerState:

@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orders.customers.domain import Customer, digits, last_digits
+from orders.customers.domain import Customer, card_number_taken, digits, last_digits
 from orders.metadata import metadata
 from orders.words import beginnings, lexemes
 
+CARD_NUMBER_INDEX = "customers_card_number"
 customers = sa.Table(
     "customers",
     metadata,
@@ -26,7 +27,7 @@ customers = sa.Table(
     sa.Column("erased", sa.Boolean, nullable=False),
     sa.Column("phone_reversed", sa.Text),  # So that the last digits are a prefix.
     sa.Column("words", TSVECTOR, nullable=False),
-    sa.Index("customers_card_number", "card_number", unique=True),
+    sa.Index(CARD_NUMBER_INDEX, "card_number", unique=True),
     sa.Index(
         "customers_phone_reversed",
         "phone_reversed",
@@ -34,6 +35,12 @@ customers = sa.Table(
     ),
     sa.Index("customers_words", "words", postgresql_using="gin"),
 )
+UPDATE = sa.text("""
+UPDATE customers SET name = :name, phone = :phone, email = :email, language = :language,
+  card_number = :card_number, category = :category, version = :version,
+  erased = :erased, phone_reversed = :phone_reversed,
+  words = CAST(CAST(:words AS text) AS tsvector)
+WHERE id = :id""")
 COLUMNS = [c for c in customers.c if c.name not in ("phone_reversed", "words")]
 FOUND = """(customers.words @@ CAST(:words AS tsquery)
   OR customers.phone_reversed LIKE :reversed || '%')"""
@@ -61,24 +68,14 @@ async def insert(tx: AsyncConnection, customer: Customer) -> bool:
 
 
 async def update(tx: AsyncConnection, customer: Customer) -> None:
-    """Keep what changed; the caller holds the row's lock."""
-    await tx.execute(
-        sa.text("""
-        UPDATE customers SET name = :name, phone = :phone, email = :email, language = :language,
-          card_number = :card_number, category = :category, version = :version,
-          erased = :erased, phone_reversed = :phone_reversed,
-          words = CAST(CAST(:words AS text) AS tsvector)
-        WHERE id = :id"""),
-        _values(customer),
-    )
-
-
-async def card_number_taken(tx: AsyncConnection, customer: Customer) -> bool:
-    """Whether another card has this number."""
-    question = sa.select(customers.c.id).where(
-        customers.c.card_number == customer.card_number, customers.c.id != customer.id
-    )
-    return (await tx.execute(question)).first() is not None
+    """Keep what changed; the caller holds the row's lock. Raises when the number is another's."""
+    try:
+        await tx.execute(UPDATE, _values(customer))
+    except sa.exc.IntegrityError as error:
+        violated = getattr(error.driver_exception, "constraint_name", None)
+        if violated != CARD_NUMBER_INDEX:
+            raise
+        raise card_number_taken(customer) from error
 
 
 async def search(
