@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 from contracts.agent_link import JobReport
 from contracts.devices import PrintJobChanged, PrintReported
-from devices import handlers
+from devices import handlers, store
 from devices.domain import ENDED, TOO_LONG, UNHEARD
+from devices.handlers import Asked
 
 from .conftest import HARBOUR, customer_state, long_paper
 
@@ -81,6 +82,19 @@ async def test_a_paper_that_names_no_end_lives_a_day(hub, wish):
     await hub.deliver(asked)
     ends = datetime.fromisoformat((await job_of(hub, asked))["expires_at"])
     assert timedelta(hours=23) < ends - datetime.now(UTC) < timedelta(hours=25)
+
+
+async def test_the_newest_of_papers_asked_for_together_is_the_last_of_them(hub, run, wish):
+    """Two payments within a moment, heard in one batch: their order counts, not their ids."""
+    order = uuid4()
+    wishes = [wish(job_id=UUID(int=id), order_id=order) for id in (3, 1, 2)]
+    asked = [Asked(one, None) for one in wishes]
+    await run(lambda tx: handlers.ask_for_papers(tx, asked, datetime.now(UTC), DAY))
+    newest = await run(lambda tx: store.lock_newest_of_order(tx, order))
+    assert newest.id == wishes[-1].job_id
+    listed = await hub.http.get("/print-jobs", params={"order_id": str(order)})
+    ids = [job["id"] for job in listed.json()["items"]]
+    assert ids == [str(one.job_id) for one in reversed(wishes)]
 
 
 async def test_an_agent_on_kafka_finds_its_sealed_job_on_the_topic(hub, on_kafka, agent):

@@ -13,6 +13,10 @@ from .conftest import HARBOUR, MARKET
 
 async def printed(hub, gate, agent, asked):
     await hub.deliver(asked)
+    await print_next(gate, agent)
+
+
+async def print_next(gate, agent):
     async with gate.linked(agent) as line:
         (order,) = await line.jobs()
         await line.report(order, "printed")
@@ -76,6 +80,23 @@ async def test_a_reprint_is_one_copy_more_and_repeating_the_request_adds_none(
     reused = await hub.http.post("/print-jobs", json=other, headers=again)
     assert reused.status_code == 422
     assert [f.copies for f in await hub.said(PrintJobChanged)] == [1, 1, 1, 2]
+
+
+async def test_a_copy_of_an_older_paper_does_not_make_it_the_newest(hub, gate, agent, wish):
+    """Two deposits, the first receipt copied: the order's newest is still the second's."""
+    await gate.enrol(agent)
+    order = uuid7()
+    first, second = wish(order_id=order), wish(order_id=order)
+    for asked in (first, second):
+        await printed(hub, gate, agent, asked)
+    older = await hub.http.post("/print-jobs", json={"job_id": str(first.job_id)})
+    assert older.status_code == 202, older.text
+    await print_next(gate, agent)
+    newest = await hub.http.post("/print-jobs", json={"order_id": str(order)})
+    assert (newest.json()["id"], newest.json()["copies"]) == (str(second.job_id), 2)
+    listed = await hub.http.get("/print-jobs", params={"order_id": str(order)})
+    ids = [job["id"] for job in listed.json()["items"]]
+    assert ids == [str(second.job_id), str(first.job_id)]
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,10 @@ class DeviceRevoked(DevicesError):
 
 @dataclass(frozen=True, slots=True)
 class PrintJob:
-    """A paper and its copies. `copies` counts the papers asked for: the first, and each reprint."""
+    """A paper and its copies. `copies` counts the papers asked for: the first, and each reprint.
+
+    `asked_at` is when the first was asked for. It orders an order's papers, so no copy changes it.
+    """
 
     id: UUID
     order_id: UUID
@@ -130,7 +133,6 @@ class PrintJob:
             reason=None,
             copies=self.copies + 1,
             device_id=None,
-            asked_at=now,
             expires_at=now + lifetime,
         )
 

@@ -105,15 +105,16 @@ class ReadyJob:
 
 # Print jobs.
 
+# Those asked for together stay in their order, a microsecond apart: their ids have none.
 ADD_JOBS = sa.text("""
 INSERT INTO print_jobs(id, order_id, store_id, customer_key, kind, state, copies, paper,
                        asked_at, expires_at, at, version)
 SELECT id, order_id, store_id, customer_key, kind, 'queued', 1, CAST(paper AS jsonb),
-       :now, expires_at, :now, 1
+       CAST(:now AS timestamptz) + (place - 1) * interval '1 microsecond', expires_at, :now, 1
 FROM unnest(CAST(:ids AS uuid[]), CAST(:order_ids AS uuid[]), CAST(:store_ids AS uuid[]),
             CAST(:customer_keys AS text[]), CAST(:kinds AS text[]), CAST(:papers AS text[]),
-            CAST(:expires AS timestamptz[]))
-     AS asked(id, order_id, store_id, customer_key, kind, paper, expires_at)
+            CAST(:expires AS timestamptz[])) WITH ORDINALITY
+     AS asked(id, order_id, store_id, customer_key, kind, paper, expires_at, place)
 ORDER BY id
 ON CONFLICT (id) DO NOTHING
 RETURNING id""")
@@ -122,7 +123,7 @@ RETURNING id""")
 async def add_jobs(
     tx: AsyncConnection, rows: Sequence[Mapping[str, Any]], now: datetime
 ) -> set[UUID]:
-    """Queue the jobs that are not known yet; their ids come back."""
+    """Queue the jobs that are not known yet, the oldest first; their ids come back."""
     columns = {
         "ids": "id",
         "order_ids": "order_id",
@@ -194,13 +195,12 @@ async def handed_over(
 
 SAVE_JOBS = sa.text("""
 UPDATE print_jobs SET state = n.state, reason = n.reason, copies = n.copies,
-  device_id = n.device_id, asked_at = n.asked_at, expires_at = n.expires_at, at = n.at,
-  version = n.version
+  device_id = n.device_id, expires_at = n.expires_at, at = n.at, version = n.version
 FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:reasons AS text[]),
             CAST(:copies AS integer[]), CAST(:device_ids AS uuid[]),
-            CAST(:asked AS timestamptz[]), CAST(:expires AS timestamptz[]),
-            CAST(:ats AS timestamptz[]), CAST(:versions AS bigint[]))
-     AS n(id, state, reason, copies, device_id, asked_at, expires_at, at, version)
+            CAST(:expires AS timestamptz[]), CAST(:ats AS timestamptz[]),
+            CAST(:versions AS bigint[]))
+     AS n(id, state, reason, copies, device_id, expires_at, at, version)
 WHERE print_jobs.id = n.id""")
 
 
@@ -216,7 +216,6 @@ async def save_jobs(tx: AsyncConnection, jobs: Sequence[PrintJob]) -> None:
             "reasons": [job.reason for job in jobs],
             "copies": [job.copies for job in jobs],
             "device_ids": [job.device_id for job in jobs],
-            "asked": [job.asked_at for job in jobs],
             "expires": [job.expires_at for job in jobs],
             "ats": [job.at for job in jobs],
             "versions": [job.version for job in jobs],
