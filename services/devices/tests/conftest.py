@@ -245,6 +245,12 @@ def customer_state(key: str, name: str, language: str = "kk") -> CustomerState:
     )
 
 
+async def states_of(hub: Bench, order_id: UUID) -> list[tuple[str, int]]:
+    """How the order's papers are, and how many of each were asked for."""
+    answer = await hub.http.get("/print-jobs", params={"order_id": str(order_id)})
+    return [(job["state"], job["copies"]) for job in answer.json()["items"]]
+
+
 @pytest.fixture(scope="session")
 def template() -> Iterator[str]:
     yield from migrated_template("devices", Path(__file__).parents[1])

@@ -7,6 +7,7 @@ import pytest
 from devices.domain import (
     COPIES_MAX,
     CodeRefused,
+    Device,
     EnrolmentCode,
     JobState,
     PrintJob,
@@ -130,6 +131,35 @@ def test_each_request_has_a_code_of_its_own(who, key, other_who, other_key):
         make_code(b"s", f"{len(other_who)}{other_who}", other_key),
     )
     assert (codes[0] == codes[1]) is same
+
+
+@pytest.mark.parametrize(
+    ("transport", "seen_at", "silent"),
+    [
+        ("websocket", NOW - timedelta(minutes=3), True),
+        ("websocket", NOW - timedelta(seconds=179), False),
+        ("websocket", None, False),
+        ("kafka", NOW - DAY, False),
+        ("kafka", None, False),
+    ],
+)
+def test_an_agent_is_silent_when_its_link_gave_no_sign_for_minutes(transport, seen_at, silent):
+    """Of an agent on Kafka nobody can say it: there is nothing that it would have to say."""
+    device = Device(
+        id=AGENT,
+        name="till",
+        store_ids=(STORE,),
+        transport=transport,
+        signing_key={},
+        sealing_key={},
+        enrolled_at=NOW - DAY,
+        revoked_at=None,
+        link_id=None,
+        seen_at=seen_at,
+        last_scan=0,
+        version=0,
+    )
+    assert device.is_silent(NOW - timedelta(minutes=3)) is silent
 
 
 @pytest.mark.parametrize(

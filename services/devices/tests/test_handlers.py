@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 from contracts.agent_link import JobReport
 from contracts.devices import PrintJobChanged, PrintReported
 from devices import handlers, store
@@ -125,6 +126,14 @@ async def test_a_report_without_the_devices_proof_changes_nothing(hub, on_kafka,
     assert await hub.parked() == []
     await hub.deliver(said_on_kafka(agent, report_on(on_kafka)), version=2)
     assert (await job_of(hub, on_kafka))["state"] == "printed"
+
+
+async def test_the_paper_of_an_agent_on_kafka_is_waited_for(hub, on_kafka):
+    """Such an agent shows no sign of life between its papers: nobody can say that it is gone."""
+    async with hub.db.engine.begin() as tx:
+        await tx.execute(sa.text("UPDATE devices SET seen_at = now() - interval '1 day'"))
+    refused = await hub.http.post("/print-jobs", json={"job_id": str(on_kafka.job_id)})
+    assert (refused.status_code, refused.json()["type"]) == (409, "still-printing")
 
 
 async def test_a_job_of_which_nothing_is_heard_becomes_unknown(hub, run, on_kafka):

@@ -4,11 +4,12 @@ import base64
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from chassis.ids import uuid7
 from contracts.devices import PrintJobChanged
 from contracts.identity import Role
 
-from .conftest import HARBOUR, MARKET
+from .conftest import HARBOUR, MARKET, states_of
 
 
 async def printed(hub, gate, agent, asked):
@@ -20,6 +21,13 @@ async def print_next(gate, agent):
     async with gate.linked(agent) as line:
         (order,) = await line.jobs()
         await line.report(order, "printed")
+
+
+async def age_devices(hub, minutes):
+    """Let time pass since anything was heard of any device."""
+    aged = sa.text("UPDATE devices SET seen_at = seen_at - make_interval(mins => :minutes)")
+    async with hub.db.engine.begin() as tx:
+        await tx.execute(aged, {"minutes": minutes})
 
 
 async def test_an_orders_papers_are_listed(hub, wish):
@@ -97,6 +105,38 @@ async def test_a_copy_of_an_older_paper_does_not_make_it_the_newest(hub, gate, a
     listed = await hub.http.get("/print-jobs", params={"order_id": str(order)})
     ids = [job["id"] for job in listed.json()["items"]]
     assert ids == [str(second.job_id), str(first.job_id)]
+
+
+async def test_a_paper_of_an_agent_that_died_can_be_asked_for_again(
+    hub, gate, agent, make_agent, wish
+):
+    """Not at once; after minutes of silence a copy comes out elsewhere, and the late word is heard.
+
+    What the agent that is back says of the first paper does not end the copy.
+    """
+    other = make_agent()
+    for one in (agent, other):
+        await gate.enrol(one, HARBOUR)
+    asked = wish()
+    await hub.deliver(asked)
+    async with gate.linked(agent) as line:
+        (first,) = await line.jobs()
+    body = {"job_id": str(asked.job_id)}
+    early = await hub.http.post("/print-jobs", json=body)
+    assert (early.status_code, early.json()["type"]) == (409, "still-printing")
+    await age_devices(hub, minutes=4)
+    later = await hub.http.post("/print-jobs", json=body)
+    assert (later.status_code, later.json().get("copies")) == (202, 2), later.text
+    async with gate.linked(other) as elsewhere:
+        (copy,) = await elsewhere.jobs()
+        assert (copy.job_id, copy.copy_number) == (asked.job_id, 2)
+        async with gate.linked(agent) as back:
+            await back.report(first, "printed")
+        assert await states_of(hub, asked.order_id) == [("printing", 2)]
+        await elsewhere.report(copy, "printed")
+    assert await states_of(hub, asked.order_id) == [("printed", 2)]
+    said = [(fact.state, fact.copies) for fact in await hub.said(PrintJobChanged)]
+    assert said[1:4] == [("printing", 1), ("unknown", 1), ("queued", 2)]
 
 
 @pytest.mark.parametrize(

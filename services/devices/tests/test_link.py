@@ -22,12 +22,7 @@ from contracts.orders import CustomerErased
 from devices.domain import TOO_LONG
 
 from . import conftest
-from .conftest import HARBOUR, MARKET, customer_state, long_paper
-
-
-async def states_of(hub, order_id):
-    answer = await hub.http.get("/print-jobs", params={"order_id": str(order_id)})
-    return [(job["state"], job["copies"]) for job in answer.json()["items"]]
+from .conftest import HARBOUR, MARKET, customer_state, long_paper, states_of
 
 
 async def test_a_code_makes_an_agent_a_device_once(hub, gate, agent, make_agent):

@@ -205,6 +205,13 @@ class Device:
         if self.revoked_at is not None:
             raise DeviceRevoked
 
+    def is_silent(self, since: datetime) -> bool:
+        """Whether nothing was heard of it since then, so that its papers are in doubt.
+
+        On Kafka an agent gives no sign of life between its papers: of such a one nobody can say.
+        """
+        return self.transport == "websocket" and self.seen_at is not None and self.seen_at <= since
+
     def scan_store(self, claimed: UUID | None) -> UUID | None:
         """The store of a scan: what the agent says if it serves that store, else its only one."""
         if claimed is not None and (not self.store_ids or claimed in self.store_ids):

@@ -264,8 +264,12 @@ async def reprint(
     sees: frozenset[UUID] | None,
     now: datetime,
     lifetime: timedelta,
+    silence: timedelta,
 ) -> PrintJob:
-    """Queue one more paper of this job, or of the order's newest, marked as a copy."""
+    """Queue one more paper of this job, or of the order's newest, marked as a copy.
+
+    What was given to an agent that fell silent for so long is in doubt: nobody has to wait for it.
+    """
     if job_id is not None:
         job, reference, field = (await store.lock_jobs(tx, [job_id])).get(job_id), job_id, "job_id"
     else:
@@ -277,10 +281,18 @@ async def reprint(
         )
     if job is None or (sees is not None and job.store_id not in sees):
         raise UnknownPaper(reference, field)
+    if job.state is JobState.PRINTING and await _is_silent(tx, job.device_id, now - silence):
+        job = job.in_doubt(UNHEARD, now)
+        await _change(tx, [job])
     again = job.reprinted(now, lifetime)
     await _change(tx, [again])
     await announce(tx)
     return again
+
+
+async def _is_silent(tx: AsyncConnection, device_id: UUID | None, since: datetime) -> bool:
+    assert device_id is not None, "some device has what is printing"
+    return (await registry.get_devices(tx, [device_id]))[device_id].is_silent(since)
 
 
 async def end_late_jobs(tx: AsyncConnection, now: datetime, unheard: timedelta) -> int:

@@ -1,6 +1,6 @@
 """The JSON edge: print jobs, reprints, devices and their enrolment."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -29,7 +29,7 @@ from devices.domain import (
     in_scope,
     make_code,
 )
-from devices.settings import JobSettings
+from devices.settings import JobSettings, Settings
 
 router = APIRouter()
 STORES_MAX = 1_000
@@ -118,8 +118,12 @@ async def list_print_jobs(
 async def reprint(
     body: ReprintWanted, who: Printing, here: Here, key: Keyed, wait: Wait
 ) -> PrintJobShown:
-    """Print a paper once more; the new one says COPY."""
-    lifetime = JobSettings().lifetime
+    """Print a paper once more; the new one says COPY.
+
+    What is on its way to a printer is waited for (409), until its agent was silent for minutes.
+    """
+    assert isinstance(here.settings, Settings)
+    lifetime, silence = JobSettings().lifetime, timedelta(seconds=here.settings.silent_s)
 
     async def work(tx: AsyncConnection) -> PrintJob:
         job = await store.find_job(tx, body.job_id, body.order_id)
@@ -127,8 +131,9 @@ async def reprint(
         kept = await claim(tx, key.of(who), 202, subject)
         if kept is not None:
             return (await store.lock_jobs(tx, [UUID(kept.subject)]))[UUID(kept.subject)]
+        now = datetime.now(UTC)
         return await handlers.reprint(
-            tx, body.job_id, body.order_id, who.store_ids, datetime.now(UTC), lifetime
+            tx, body.job_id, body.order_id, who.store_ids, now, lifetime, silence
         )
 
     return _job(await once_known(here.db, lambda: here.db.run(work), UnknownPaper, wait))

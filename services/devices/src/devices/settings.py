@@ -27,6 +27,8 @@ class Settings(DatabaseSettings):
     """The hub's Ed25519 key, PKCS#8 PEM: it signs every print job."""
     unheard_h: float = 24
     """So many hours after its end, a job whose agent stays silent is unknown."""
+    silent_s: float = 180
+    """What was given to an agent that was silent for so long may be asked for again."""
     name_wait_s: float = 10
     """A job waits this long for the customer's name to arrive."""
     heartbeat_s: float = 10
