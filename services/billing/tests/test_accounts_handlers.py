@@ -11,7 +11,7 @@ from billing.documents.handlers import IssueDocument, issue_documents
 from chassis.database import Database
 from chassis.http.idempotency import Call
 from chassis.ids import uuid7
-from chassis.testing import Bench
+from chassis.testing import Bench, until_one_waits_for_a_lock
 from contracts.billing import (
     FACTS,
     HandOverSettled,
@@ -356,15 +356,3 @@ def proforma(order: UUID) -> IssueDocument:
         call=Call("clerk", "a proforma", b""),
         at=NOW,
     )
-
-
-async def until_one_waits_for_a_lock(db: Database) -> None:
-    question = sa.text("""
-        SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'""")
-    async with asyncio.timeout(30):
-        while True:
-            async with db.reading() as tx:
-                if (await tx.execute(question)).scalar_one():
-                    return
-            await asyncio.sleep(0.01)

@@ -204,6 +204,19 @@ async def scratch_database(template: str) -> AsyncIterator[Database]:
         _idle[template].append(again)
 
 
+async def until_one_waits_for_a_lock(db: Database) -> None:
+    """Return once a transaction on this database is held up by another one's lock."""
+    question = sa.text("""
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'""")
+    async with asyncio.timeout(30):
+        while True:
+            async with db.reading() as tx:
+                if (await tx.execute(question)).scalar_one():
+                    return
+            await asyncio.sleep(0.01)
+
+
 @dataclass(frozen=True)
 class Bench:
     """One service under test: its database, its HTTP edge, and its subscribers, without Kafka."""

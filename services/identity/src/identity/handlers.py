@@ -52,8 +52,8 @@ async def finish_sign_in(
     now: datetime,
 ) -> tuple[Account, Session] | None:
     """A new session when the password fits an active account; else None, and one failure more."""
-    account = attempt.account
-    if account is None or not fits or not account.active:
+    account = await lock_unchanged(tx, attempt.account) if attempt.account and fits else None
+    if account is None:
         since = now - timedelta(seconds=settings.login_window_s)
         await store.count_failure(tx, attempt.buckets, since, now)
         return None
@@ -61,6 +61,17 @@ async def finish_sign_in(
     session = Session(session_id, account.id, 0, now, now, _expiry(now, now, settings), None)
     await store.add_session(tx, session)
     return account, session
+
+
+async def lock_unchanged(tx: AsyncConnection, read: Account) -> Account | None:
+    """The account, locked, if it is active and has the password that it had when it was read.
+
+    Checking a password takes a moment, in which an owner may have reset it to keep somebody out.
+    """
+    account = await store.find_account(tx, read.id, lock=True)
+    if account is None or not account.active or account.password_hash != read.password_hash:
+        return None
+    return account
 
 
 async def refresh(

@@ -197,9 +197,9 @@ async def change_own_password(body: PasswordChange, who: SignedIn, here: Here, k
     async def work(tx: AsyncConnection) -> None:
         if await claim(tx, call, 204, str(who.account_id)) is not None:
             return
-        if not fits:
+        locked = await handlers.lock_unchanged(tx, account) if fits else None
+        if locked is None:
             raise domain.CurrentPasswordWrong
-        locked = await account_or_404(tx, who.account_id, lock=True)
         changes = {"password_hash": new_hash}
         await handlers.change_account(tx, locked, changes, now=datetime.now(UTC))
 
