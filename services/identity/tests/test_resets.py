@@ -74,7 +74,7 @@ async def test_an_account_switched_off_meanwhile_stays_closed(
     cashier = await cashier_of(identity)
     settings, now = identity.app.state.runtime.parts.settings, datetime.now(UTC)
     attempt = await identity.db.run(
-        lambda tx: handlers.begin_sign_in(tx, cashier.username, "::1", settings, now)
+        lambda tx: handlers.begin_attempt(tx, cashier.username, "::1", settings, now)
     )
     await identity.db.run(lambda tx: handlers.change_account(tx, cashier, {"active": False}, now))
     found = await identity.db.run(

@@ -205,6 +205,48 @@ async def test_the_own_password_and_language_change(
     assert (await sign_in(nobody, "cashier", PASSWORD)).status_code == 200
 
 
+async def test_guesses_at_the_current_password_count_as_failed_sign_ins(
+    identity: Bench, nobody: httpx.AsyncClient
+) -> None:
+    """At a till that was left open nobody tries passwords: after five, the right one waits too."""
+    tokens = (await sign_in(nobody, "cashier")).json()
+    who = bearer(tokens["access_token"])
+    body = {"current_password": "wrong", "new_password": PASSWORD}
+    for _ in range(5):
+        wrong = await nobody.post("/staff/me/password", json=body, headers=who)
+        assert wrong.status_code == 422, wrong.text
+    body["current_password"] = "demo"
+    answers = [
+        await nobody.post("/staff/me/password", json=body, headers=who),
+        await sign_in(nobody, "cashier"),
+    ]
+    for answer in answers:
+        assert answer.status_code == 429, answer.text
+        assert answer.json()["title"] == "Too many sign-ins"
+        assert 0 < int(answer.headers["Retry-After"]) <= 900
+    assert (await refresh(nobody, tokens["refresh_token"])).status_code == 200
+    assert (await sign_in(nobody, "manager")).status_code == 200
+
+
+async def test_slips_before_the_right_current_password_are_forgotten(
+    identity: Bench, nobody: httpx.AsyncClient
+) -> None:
+    """Four slips, the change, and its answer asked for again: nobody has to wait afterwards."""
+    who = bearer((await sign_in(nobody, "cashier")).json()["access_token"])
+    body = {"current_password": "wrong", "new_password": PASSWORD}
+    for _ in range(4):
+        await nobody.post("/staff/me/password", json=body, headers=who)
+    body["current_password"] = "demo"
+    for _ in range(2):
+        answer = await nobody.post(
+            "/staff/me/password", json=body, headers={**who, "Idempotency-Key": "once"}
+        )
+        assert answer.status_code == 204, answer.text
+    for _ in range(4):
+        assert (await sign_in(nobody, "cashier", "wrong")).status_code == 401
+    assert (await sign_in(nobody, "cashier", PASSWORD)).status_code == 200
+
+
 async def test_an_erased_card_takes_its_login_along(
     identity: Bench, nobody: httpx.AsyncClient
 ) -> None:

@@ -19,13 +19,18 @@ from identity.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A sign-in that may go on to its password: the account if there is one, and the counters."""
+    """A password that may be tried: of which account, if there is one, and the counters."""
 
     account: Account | None
     buckets: Sequence[Bucket]
 
+    @property
+    def kept_hash(self) -> str | None:
+        """What to check the password against; None when there is nothing that it could fit."""
+        return None if self.account is None else self.account.password_hash or None
 
-async def begin_sign_in(
+
+async def begin_attempt(
     tx: AsyncConnection, username: str, address: str, settings: Settings, now: datetime
 ) -> Attempt:
     """Whose password to check; raises TooManyFailures after too many wrong ones."""
@@ -52,10 +57,9 @@ async def finish_sign_in(
     now: datetime,
 ) -> tuple[Account, Session] | None:
     """A new session when the password fits an active account; else None, and one failure more."""
-    account = await lock_unchanged(tx, attempt.account) if attempt.account and fits else None
+    account = await _lock_if_right(tx, attempt, fits)
     if account is None:
-        since = now - timedelta(seconds=settings.login_window_s)
-        await store.count_failure(tx, attempt.buckets, since, now)
+        await count_failure(tx, attempt, settings, now)
         return None
     await store.forget_failures(tx, attempt.buckets[0])
     session = Session(session_id, account.id, 0, now, now, _expiry(now, now, settings), None)
@@ -63,13 +67,34 @@ async def finish_sign_in(
     return account, session
 
 
-async def lock_unchanged(tx: AsyncConnection, read: Account) -> Account | None:
-    """The account, locked, if it is active and has the password that it had when it was read.
+async def count_failure(
+    tx: AsyncConnection, attempt: Attempt, settings: Settings, now: datetime
+) -> None:
+    """One wrong password more."""
+    since = now - timedelta(seconds=settings.login_window_s)
+    await store.count_failure(tx, attempt.buckets, since, now)
+
+
+async def change_own_password(
+    tx: AsyncConnection, attempt: Attempt, fits: bool, password_hash: str, now: datetime
+) -> None:
+    """Another password for who knows the current one; raises CurrentPasswordWrong."""
+    account = await _lock_if_right(tx, attempt, fits)
+    if account is None:
+        raise domain.CurrentPasswordWrong
+    await store.forget_failures(tx, attempt.buckets[0])
+    await change_account(tx, account, {"password_hash": password_hash}, now)
+
+
+async def _lock_if_right(tx: AsyncConnection, attempt: Attempt, fits: bool) -> Account | None:
+    """The account, locked, if the password fits it, and still does, and it is active.
 
     Checking a password takes a moment, in which an owner may have reset it to keep somebody out.
     """
-    account = await store.find_account(tx, read.id, lock=True)
-    if account is None or not account.active or account.password_hash != read.password_hash:
+    if attempt.account is None or not fits:
+        return None
+    account = await store.find_account(tx, attempt.account.id, lock=True)
+    if account is None or not account.active or account.password_hash != attempt.kept_hash:
         return None
     return account
 

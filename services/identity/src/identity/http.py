@@ -1,5 +1,7 @@
 """Identity's JSON edge: tokens and the public keys."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -71,19 +73,28 @@ class PublicKeys(BaseModel):
     keys: list[PublicKey]
 
 
+def address_of(request: Request) -> str:
+    """Where a password comes from."""
+    peer = request.client.host if request.client else None
+    return visitor_address(peer, ",".join(request.headers.getlist("x-forwarded-for")))
+
+
+@asynccontextmanager
+async def trying_a_password(parts: Parts) -> AsyncIterator[None]:
+    """A turn at checking one; with too many at once, or too many wrong ones, a refusal."""
+    try:
+        async with parts.passwords.turn():
+            yield
+    except (TooManyFailures, TooManyAtOnce) as error:
+        raise TooManySignIns(str(error), headers={"Retry-After": str(error.wait_s)}) from error
+
+
 @router.post("/tokens")
 async def sign_in(body: SignIn, request: Request, response: Response, here: Here) -> Tokens:
     """Sign in with username and password."""
     parts: Parts = here.parts
-    address = visitor_address(
-        request.client.host if request.client else None,
-        ",".join(request.headers.getlist("x-forwarded-for")),
-    )
-    try:
-        async with parts.passwords.turn():
-            found = await _try_password(here, parts, body, address)
-    except (TooManyFailures, TooManyAtOnce) as error:
-        raise TooManySignIns(str(error), headers={"Retry-After": str(error.wait_s)}) from error
+    async with trying_a_password(parts):
+        found = await _try_password(here, parts, body, address_of(request))
     if found is None:
         raise WrongCredentials
     return _tokens(parts, response, *found)
@@ -94,12 +105,11 @@ async def _try_password(
 ) -> tuple[Account, Session] | None:
     settings = parts.settings
     attempt = await here.db.run(
-        lambda tx: handlers.begin_sign_in(
+        lambda tx: handlers.begin_attempt(
             tx, body.username, address, settings, now=datetime.now(UTC)
         )
     )
-    kept = None if attempt.account is None else attempt.account.password_hash or None
-    fits = await parts.passwords.fits(body.password, kept)
+    fits = await parts.passwords.fits(body.password, attempt.kept_hash)
     session_id = uuid7()
     found = await here.db.run(
         lambda tx: handlers.finish_sign_in(

@@ -14,13 +14,14 @@ from chassis.http.waiting import Wait, once_known
 from chassis.ids import uuid7
 from chassis.runtime import Here
 from contracts.identity import RIGHTS, Right, Role
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from identity import domain, handlers, store
 from identity.domain import Account
-from identity.http import Parts, Secret
+from identity.handlers import Attempt
+from identity.http import Parts, Secret, address_of, trying_a_password
 
 router = APIRouter(tags=["staff"])
 
@@ -183,27 +184,39 @@ async def change_myself(
 
 
 @router.post("/staff/me/password", status_code=204)
-async def change_own_password(body: PasswordChange, who: SignedIn, here: Here, key: Keyed) -> None:
-    """Choose a new password; every session of the account ends, so sign in again."""
+async def change_own_password(
+    body: PasswordChange, who: SignedIn, request: Request, here: Here, key: Keyed
+) -> None:
+    """Choose a new password; every session of the account ends, so sign in again.
+
+    A wrong current password counts as a failed sign-in does, and too many are refused alike (429).
+    """
     parts: Parts = here.parts
     domain.check_password(body.new_password, "/new_password")
-    async with here.db.reading() as tx:
+    call, address = sealed(parts, key).of(who), address_of(request)
+
+    async def begin(tx: AsyncConnection) -> Attempt:
         account = await account_or_404(tx, who.account_id)
-    async with parts.passwords.turn():
+        now = datetime.now(UTC)
+        return await handlers.begin_attempt(tx, account.username, address, parts.settings, now)
+
+    async with trying_a_password(parts):
+        attempt = await here.db.run(begin)
         new_hash = await parts.passwords.hash(body.new_password)
-        fits = await parts.passwords.fits(body.current_password, account.password_hash or None)
-    call = sealed(parts, key).of(who)
+        fits = await parts.passwords.fits(body.current_password, attempt.kept_hash)
 
-    async def work(tx: AsyncConnection) -> None:
-        if await claim(tx, call, 204, str(who.account_id)) is not None:
-            return
-        locked = await handlers.lock_unchanged(tx, account) if fits else None
-        if locked is None:
-            raise domain.CurrentPasswordWrong
-        changes = {"password_hash": new_hash}
-        await handlers.change_account(tx, locked, changes, now=datetime.now(UTC))
+        async def work(tx: AsyncConnection) -> None:
+            if await claim(tx, call, 204, str(who.account_id)) is None:
+                now = datetime.now(UTC)
+                await handlers.change_own_password(tx, attempt, fits, new_hash, now)
 
-    await here.db.run(work)
+        try:
+            await here.db.run(work)
+        except domain.CurrentPasswordWrong:
+            now = datetime.now(UTC)
+            # Beside the change, which is rolled back: a refusal is not kept under its key.
+            await here.db.run(lambda tx: handlers.count_failure(tx, attempt, parts.settings, now))
+            raise
 
 
 @router.get("/staff/{id}")
