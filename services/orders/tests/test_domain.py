@@ -278,14 +278,17 @@ def test_money_for_a_cancelled_order_shows_it_without_wanting_goods() -> None:
 
 
 def test_nothing_is_cancelled_while_it_is_handed_over() -> None:
-    """Until a shipment's outcome is known the order is neither cancelled nor made smaller."""
+    """Until a shipment's outcome is known an order is not cancelled, made smaller or repriced."""
     order, id = taken(), uuid7()
     hear(order, ShipmentTold(id, None, "cashier", NOW))
     with pytest.raises(refusals.BeingHandedOver):
         actions.cancel(order, "clerk", NOW, "")
     with pytest.raises(refusals.BeingHandedOver):
         actions.change_line(order, order.lines[0].id, Decimal(1), None, "clerk", NOW)
+    with pytest.raises(refusals.BeingHandedOver):
+        actions.change_line(order, order.lines[0].id, None, Decimal(80), "clerk", NOW)
     hear(order, ShipmentTold(id, [], "cashier", NOW))
+    assert actions.change_line(order, order.lines[0].id, None, Decimal(80), "clerk", NOW)
     assert actions.cancel(order, "clerk", NOW, "") is not None
 
 
@@ -296,6 +299,26 @@ def test_goods_that_left_while_the_line_was_made_smaller_count() -> None:
     happened = hear(order, goods(order, "2", "400"))
     assert (order.lines[0].quantity, order.total, order.status) == (D(2), D(400), "shipped")
     assert What.LINES_CHANGED in [h.what for h in happened]
+
+
+@pytest.mark.parametrize("price", ["160", "250"])
+def test_goods_that_left_while_the_line_was_repriced_keep_their_price(price: str) -> None:
+    """Priced anew while 2 of 5 went out at 200: the line is that once the last one went."""
+    order = taken()
+    actions.change_line(order, order.lines[0].id, None, Decimal(price), "clerk", NOW)
+    total = order.total
+    assert [h.what for h in hear(order, goods(order, "2", "400"))] == [What.GOODS_HANDED_OVER]
+    assert order.total == total  # The rest may still go at the new price, and make up for it.
+    happened = hear(order, goods(order, "3", "600"))
+    assert [h.what for h in happened] == [What.GOODS_HANDED_OVER, What.LINES_CHANGED]
+    assert (order.lines[0].amount, order.total, order.status) == (D(1000), D(1000), "shipped")
+
+
+def test_goods_that_went_at_the_lines_price_change_no_line() -> None:
+    """Two hand-overs that add up to the line's amount say nothing of its lines."""
+    order = taken()
+    hear(order, goods(order, "2", "400"))
+    assert [h.what for h in hear(order, goods(order, "3", "600"))] == [What.GOODS_HANDED_OVER]
 
 
 def test_a_cancelled_order_takes_no_more_actions() -> None:

@@ -8,7 +8,7 @@ from chassis.ids import uuid7
 from chassis.testing import Bench, record_of
 from contracts.devices import PrintPaper
 from contracts.inventory import HoldGoods
-from contracts.orders import OrderProgressed
+from contracts.orders import OrderChanged, OrderProgressed
 from orders.orders import handlers
 
 from .conftest import (
@@ -60,6 +60,32 @@ async def test_the_settlement_says_what_is_left(shop: Bench) -> None:
         "left_quantity": "3",
         "left_amount": "600.00",
     }
+
+
+async def test_goods_that_left_before_their_price_fell_keep_it(shop: Bench) -> None:
+    """Priced at 160 while all 5 went out at 200: the total is the 1,000 of the hand-over."""
+    order = await take(shop)
+    path = f"/orders/{order['id']}/lines/{order['lines'][0]['id']}"
+    headers = {"If-Match": f'"{order["version"]}"'}
+    lower = await shop.http.patch(path, json={"unit_price": "160"}, headers=headers)
+    assert (lower.status_code, lower.json()["total"]) == (200, "800.00")
+    await shop.deliver(shipped(order, "5", "1000.00"), paid(order, "1000"))
+    after = await see(shop, order)
+    assert (after["total"], after["lines"][0]["amount"]) == ("1000.00", "1000.00")
+    assert (after["status"], after["financial_status"]) == ("closed", "paid")
+    told = (await shop.said(OrderChanged))[-1]
+    assert (told.total, told.lines[0].amount, told.changed) == (1000, 1000, ())
+
+
+async def test_no_price_changes_while_goods_are_handed_over(shop: Bench) -> None:
+    """A new price is refused until the shipment's outcome is known, as a smaller quantity is."""
+    order, id = await take(shop), uuid7()
+    path = f"/orders/{order['id']}/lines/{order['lines'][0]['id']}"
+    headers = {"If-Match": f'"{order["version"]}"'}
+    await shop.deliver(posting(order, id))
+    refused = await shop.http.patch(path, json={"unit_price": "160"}, headers=headers)
+    assert (refused.status_code, refused.json()["type"]) == (409, "being-handed-over")
+    assert (await see(shop, order))["total"] == "1000.00"
 
 
 async def test_money_in_any_order_with_goods_closes_the_order(shop: Bench) -> None:

@@ -98,7 +98,7 @@ def change_line(
     before = f"{line.quantity:f} × {line.unit_price:f}"
     wanted, revision = line.quantity, order.revision
     if unit_price is not None and unit_price != line.unit_price:
-        _check_price(line, unit_price)
+        _check_price(order, line, unit_price)
         line.unit_price = tidy_price(unit_price, order.currency)
         _set_quantity(order, line, line.quantity)
     if quantity is not None and quantity != wanted:
@@ -120,13 +120,14 @@ def change_line(
     return Happening(What.LINES_CHANGED, by, now, told, detail, order.revision != revision)
 
 
-def _check_price(line: Line, unit_price: Decimal) -> None:
+def _check_price(order: Order, line: Line, unit_price: Decimal) -> None:
     if line.gone > 0:
         raise refused.PriceIsSettled(
             "Goods of this line were handed over at its price: it stands.", "/unit_price"
         )
     if not fits(unit_price, UNIT_PRICE_DIGITS):
         raise refused.TooPrecise("A unit price has at most 4 decimals.", "/unit_price")
+    _refuse_posting(order)
 
 
 def _check_quantity(order: Order, line: Line, quantity: Decimal) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from contracts.money import ZERO, line_amount
+from contracts.money import ZERO
 
 from orders.orders.domain import Happening, Order, Payment, What, settle
 
@@ -142,23 +142,22 @@ def hear_of_shipment(order: Order, told: ShipmentTold) -> list[Happening]:
         return []
     order.handed_over.add(told.shipment_id)
     lines = {line.id: line for line in order.lines}
-    outgrown = False
+    amended = False
     for part in told.parts:
         line = lines[part.line_id]
         line.shipped += part.quantity
         line.shipped_amount += part.amount
-        if line.shipped > line.quantity:  # Taken back while the goods went out: they did go.
-            outgrown = True
-            line.quantity = line.shipped
-            line.amount = max(
-                line.shipped_amount, line_amount(line.quantity, line.unit_price, order.currency)
-            )
+        # Taken back, or priced anew, while the goods went out: they did go, at the price they had.
+        went = line.shipped, line.shipped_amount
+        if line.left == 0 and went != (line.quantity, line.amount):
+            amended = True
+            line.quantity, line.amount = went
     happened = _void(order, told.at)
     # A part that leaves an order ready is a change too: the customer is told of each hand-over.
     changed = settle(order) or ("status",)
     count = sum((part.quantity for part in told.parts), ZERO)
     news = Happening(What.GOODS_HANDED_OVER, told.by, told.at, changed, f"{count:f}")
-    more = [Happening(What.LINES_CHANGED, told.by, told.at, ())] if outgrown else []
+    more = [Happening(What.LINES_CHANGED, told.by, told.at, ())] if amended else []
     return [news, *more, *happened]
 
 
