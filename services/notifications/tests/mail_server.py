@@ -1,5 +1,6 @@
 """A real mail server for the tests: it keeps what it accepts, and refuses when told to."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -8,10 +9,13 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from socket import socket
+from threading import Event
 from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+HELD_MAX_S = 30.0  # A test that fails while it holds the server is not held by it.
 
 
 def free_port() -> int:
@@ -30,6 +34,8 @@ class Mailbox:
         self.answers: dict[str, str] = {}  # To an address at RCPT, instead of 250.
         self.data_answers: list[str] = []  # To the next hand-overs, instead of 250.
         self.kills: int | None = None  # The process that dies between acceptance and answer.
+        self.asked, self.goes_on = Event(), Event()  # At RCPT it says so, and may be held there.
+        self.goes_on.set()
 
     @property
     def shown(self) -> list[str]:
@@ -57,6 +63,8 @@ class Mailbox:
         options: list[str],
     ) -> str:
         envelope.rcpt_tos.append(address)
+        self.asked.set()
+        await asyncio.to_thread(self.goes_on.wait, HELD_MAX_S)
         return self.answers.get(address, "250 OK")
 
     async def handle_DATA(  # noqa: N802 - the library's name

@@ -12,7 +12,7 @@ from chassis.runtime import Runtime
 from chassis.testing import Bench
 from contracts.notifications import MessageFailed, MessageSent
 from notifications.mail import MailServerAway, pause_after
-from notifications.sender import LEASE, send_due, send_for_ever
+from notifications.sender import WORKING_MAX, lease, send_due, send_for_ever
 from notifications.settings import Settings
 from pydantic import ValidationError
 
@@ -163,7 +163,7 @@ async def test_a_sender_killed_after_acceptance_shows_the_mail_once(
         assert len(mailbox.accepted) == 1
         assert await mails(desk, order) == [("sending", None)]
         assert await send_due(db, settings, later()) == 0
-        assert await send_due(db, settings, later(LEASE)) == 1
+        assert await send_due(db, settings, later(lease(settings))) == 1
     assert len(mailbox.accepted) == 2
     assert mailbox.shown == ["Order 10045 has been accepted"]
     assert await mails(desk, order) == [("sent", None)]
@@ -182,6 +182,42 @@ async def test_two_senders_never_take_the_same_mail(desk: Bench, db: Database) -
         )
     assert len(mailbox.accepted) == 40
     assert set(await mails(desk, order)) == {("sent", None)}
+
+
+async def test_a_slow_server_gets_a_mail_from_one_sender(desk: Bench, db: Database) -> None:
+    """While a sender may still be busy with its e-mail, another replica leaves it alone."""
+    order, port, mailbox = Purchase(), free_port(), Mailbox()
+    settings = settings_for(db, port)
+    busy_max = WORKING_MAX + timedelta(seconds=settings.mail_max_s)
+    await desk.deliver(order.card(), order.placed())
+    mailbox.goes_on.clear()
+    with mail_server(port, mailbox):
+        slow = asyncio.create_task(send_due(db, settings, later()))
+        assert await asyncio.to_thread(mailbox.asked.wait, 20)
+        other = asyncio.create_task(send_due(db, settings, later(busy_max)))
+        await asyncio.wait([other], timeout=1)
+        mailbox.goes_on.set()
+        assert (await slow, await other) == (1, 0)
+    assert len(mailbox.accepted) == 1
+
+
+async def test_a_mail_that_takes_too_long_is_broken_off_and_tried_again(
+    desk: Bench, db: Database
+) -> None:
+    """A server that is slow word by word holds no e-mail beyond its time, and refused none."""
+    order, port, mailbox = Purchase(), free_port(), Mailbox()
+    settings = settings_for(db, port).model_copy(update={"mail_max_s": 0.5})
+    await desk.deliver(order.card(), order.placed())
+    mailbox.goes_on.clear()
+    with mail_server(port, mailbox):
+        with pytest.raises(MailServerAway, match="TimeoutError"):
+            await send_due(db, settings, later())
+        assert await mails(desk, order) == [("queued", "TimeoutError")]
+        mailbox.goes_on.set()
+        assert await send_due(db, settings_for(db, port), later(timedelta(seconds=3))) == 1
+    assert await mails(desk, order) == [("sent", None)]
+    assert len(mailbox.accepted) == 1
+    assert await desk.said(MessageFailed) == []
 
 
 async def test_an_address_refused_for_good_fails_alone(desk: Bench, db: Database) -> None:

@@ -1,5 +1,6 @@
 """One connection to the mail server: how an e-mail is made, handed over, and what came of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -115,14 +116,18 @@ async def _leave(client: SMTP) -> None:
 
 
 async def hand_over(client: SMTP, mail: DueMail, settings: Settings, now: datetime) -> Outcome:
-    """Hand one e-mail to the server; MailServerAway when that fails through no fault of it."""
+    """Hand one e-mail to the server; MailServerAway when that fails through no fault of it.
+
+    It ends within `mail_max_s`, whatever the server does: the sender's lease counts on it.
+    """
     if mail.address is None:
         return Outcome(mail, "failed", ERASED, tried=False)
     sender = parseaddr(settings.mail_from)[1]
     options = [] if mail.address.isascii() else ["SMTPUTF8"]
     try:
         content = compose(mail, settings)
-        await client.sendmail(sender, [mail.address], content, mail_options=options)
+        async with asyncio.timeout(settings.mail_max_s):
+            await client.sendmail(sender, [mail.address], content, mail_options=options)
     except SMTPSenderRefused as error:
         if error.code == TOO_LARGE:
             return Outcome(mail, "failed", _reason(error))
@@ -135,6 +140,7 @@ async def hand_over(client: SMTP, mail: DueMail, settings: Settings, now: dateti
         # The server takes no such address, or it is none: another try would end alike.
         return Outcome(mail, "failed", "the address cannot be written to")
     except (SMTPException, OSError) as error:
+        client.close()  # Perhaps amid a word: nothing can be said on it any more, nor goodbye.
         raise MailServerAway(_what(error)) from error
     return Outcome(mail, "sent")
 

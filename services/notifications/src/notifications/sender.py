@@ -21,10 +21,8 @@ from notifications.settings import Settings
 
 log = structlog.get_logger()
 TAKEN_MAX = 20
-# What a sender that died had taken is due again when its lease ends. One that is merely slow stops
-# before; should both hand the same mail over, receivers see by its Message-ID that it is one.
-LEASE = timedelta(seconds=15)
-WORKING_MAX = timedelta(seconds=5)
+WORKING_MAX = timedelta(seconds=5)  # No further mail is begun after it.
+WRITING_MAX = timedelta(seconds=10)  # For the database, before the first mail and after the last.
 BROKE_OFF = timedelta(seconds=2)
 PAUSE_FIRST_S = 1.0
 MAILS = Counter("holdfast_mails_total", "E-mails handed over.", ["outcome"])
@@ -34,6 +32,15 @@ Clock = Callable[[], datetime]
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def lease(settings: Settings) -> timedelta:
+    """How long mails that were taken are one sender's own: longer than it can be busy with them.
+
+    What a sender that died had taken is due again when it ends. Should two hand the same mail over
+    after all, receivers see by its Message-ID that it is one.
+    """
+    return WORKING_MAX + timedelta(seconds=settings.mail_max_s) + WRITING_MAX
 
 
 async def send_for_ever(runtime: Runtime) -> None:
@@ -61,10 +68,10 @@ async def send_due(db: Database, settings: Settings, clock: Clock) -> int:
     async with db.reading() as tx:
         if not await messages.is_due(tx, clock()):
             return 0
-    count = 0
+    count, ours_for = 0, lease(settings)
     async with connected(settings) as client:
         while True:
-            taken = await db.run(lambda tx: messages.take_due(tx, clock(), LEASE, TAKEN_MAX))
+            taken = await db.run(lambda tx: messages.take_due(tx, clock(), ours_for, TAKEN_MAX))
             if not taken:
                 return count
             await _send(db, client, taken, settings, clock)
