@@ -217,6 +217,17 @@ async def test_lists_of_an_order(shop: Shop) -> None:
     assert unknown.json() == {"items": [], "next_cursor": None}
 
 
+@pytest.mark.parametrize("path", ["/payments", "/refunds", "/accounts/cash-report"])
+async def test_time_that_does_not_exist_in_utc(shop: Shop, path: str) -> None:
+    """A first or last hour of the calendar, with its offset, is refused where it is wrong."""
+    asked = {"store_id": str(shop.store_id), "from": "2026-01-01T00:00:00Z"}
+    asked |= {"to": "2100-01-01T00:00:00Z"}
+    for name, time in (("from", "0001-01-01T00:00:00+14:00"), ("to", "9999-12-31T23:59:59-12:00")):
+        answer = await shop.bench.http.get(path, params=asked | {name: time})
+        assert answer.status_code == 422, answer.text
+        assert [one["pointer"] for one in answer.json()["errors"]] == [f"query/{name}"]
+
+
 async def test_rights(shop: Shop) -> None:
     """A cashier takes money and issues papers, but gives none back; a customer does neither."""
     order = await shop.order()

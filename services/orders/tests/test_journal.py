@@ -46,6 +46,8 @@ async def test_each_filter_finds_its_orders(shop: Bench) -> None:
     assert await found(shop, "from=2020-01-01T00:00:00Z&to=2020-02-01T00:00:00Z") == []
     assert await found(shop, "from=2020-01-01T00:00:00Z") == [site, ready]
     assert (await shop.http.get("/orders?status=nice")).status_code == 422
+    beyond = await shop.http.get("/orders?from=0001-01-01T00:00:00%2B14:00")
+    assert (beyond.status_code, beyond.json()["errors"][0]["pointer"]) == (422, "query/from")
 
 
 async def take_lines(shop: Bench, id: str) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""Fields that every API shares: text without control characters, exact money and quantities."""
+"""Fields that every API shares: text without control characters, exact figures, times in UTC."""
 
 import unicodedata
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 from contracts.money import AMOUNT_MAX, CURRENCIES, QUANTITY_MAX, UNIT_PRICE_DIGITS
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -45,6 +47,13 @@ def _plain(value: Decimal) -> str:
     return f"{value:f}"
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("Send a time of these centuries.") from error
+
+
 def _described(sentence: str, whole: int, decimals: int) -> WithJsonSchema:
     """What the API reference says of a decimal: text, as it must be sent."""
     described: dict[str, Any] = {
@@ -72,6 +81,9 @@ Currency = Annotated[
     AfterValidator(_known_currency),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"]}),
 ]
+# Not AwareDatetime alone: the first and the last hours that it takes do not exist in UTC, as the
+# database keeps times.
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 MONEY = f"at most {AMOUNT_MAX:f}"
 # Decimals travel as strings, in full, never as binary fractions.

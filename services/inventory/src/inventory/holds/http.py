@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from chassis.http.auth import Principal, allow
-from chassis.http.fields import Body, Figure
+from chassis.http.fields import Body, Figure, Moment
 from chassis.http.idempotency import Keyed, claim
 from chassis.http.pages import Cursor, Limit, Page, after, page_of, text
 from chassis.http.problems import NotFound
@@ -15,7 +15,7 @@ from chassis.ids import uuid7
 from chassis.runtime import Here
 from contracts.identity import Right
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inventory.holds import handlers
@@ -30,7 +30,7 @@ LINES_SHOWN_MAX = 10_000
 
 
 class Extension(Body):
-    until: AwareDatetime
+    until: Moment
 
 
 class Nothing(Body):

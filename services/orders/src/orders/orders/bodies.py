@@ -13,6 +13,7 @@ from chassis.http.fields import (
     Currency,
     Exact,
     LongText,
+    Moment,
     Quantity,
     Text,
     UnitPrice,
@@ -20,7 +21,7 @@ from chassis.http.fields import (
 from chassis.http.idempotency import fingerprint
 from contracts.money import QUANTITY_MAX
 from contracts.orders import Channel, HoldMethod
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from orders.catalogue.http import TaxRate, Unit
 from orders.orders.placing import SpecialItem, Wish, WishedLine, WishedTerm
@@ -53,7 +54,7 @@ class LineBody(Body):
 class HoldBody(Body):
     method: HoldMethod | None = None  # None: as the store is set.
     warehouse_id: UUID
-    until: AwareDatetime | None = None
+    until: Moment | None = None
 
 
 class TermBody(Body):

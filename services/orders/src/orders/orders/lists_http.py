@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from chassis.http.auth import Principal, allow
-from chassis.http.fields import LongText
+from chassis.http.fields import LongText, Moment
 from chassis.http.idempotency import Kept, Keyed
 from chassis.http.members import problem_of, unfit
 from chassis.http.pages import Cursor, Limit, Page, after, moment, page_of
@@ -17,7 +17,7 @@ from chassis.runtime import Here, Runtime
 from contracts.identity import Right
 from contracts.orders import Channel, FinancialStatus, MainStatus
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from orders.orders import handlers, journal, store
 from orders.orders.answers import OrderShown, for_the_customer, show
@@ -32,16 +32,6 @@ router = APIRouter(tags=["orders"])
 Reader = Annotated[Principal, allow(Right.ORDERS_READ)]
 Owner = Annotated[Principal, allow(Right.OWN_READ)]
 ASK_AGAIN_S = 0.1
-YEARS = range(1971, 9990)
-
-
-def _sensible(time: datetime) -> datetime:
-    if time.year not in YEARS:
-        raise ValueError("Send a time of these centuries.")
-    return time
-
-
-Time = Annotated[AwareDatetime, AfterValidator(_sensible)]
 
 
 class MemberShown(BaseModel):
@@ -124,8 +114,8 @@ async def list_orders(
     store_id: UUID | None = None,
     channel: Channel | None = None,
     customer_id: UUID | None = None,
-    placed_from: Annotated[Time | None, Query(alias="from")] = None,
-    placed_to: Annotated[Time | None, Query(alias="to")] = None,
+    placed_from: Annotated[Moment | None, Query(alias="from")] = None,
+    placed_to: Annotated[Moment | None, Query(alias="to")] = None,
     q: Annotated[LongText | None, Query(description="Number, name, telephone or card.")] = None,
     shipped_unpaid: bool | None = None,
     paid_unshipped: bool | None = None,

@@ -7,11 +7,11 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 from chassis.http.auth import Principal, allow
+from chassis.http.fields import Moment
 from chassis.http.pages import LIMIT_DEFAULT, Cursor, Limit, after, moment
 from chassis.runtime import Runtime
 from contracts.identity import Right
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.accounts import domain, store
@@ -57,8 +57,8 @@ class Listing:
 async def _listing(
     order_id: UUID | None = None,
     store_id: UUID | None = None,
-    begin: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    begin: Annotated[Moment | None, Query(alias="from")] = None,
+    end: Annotated[Moment | None, Query(alias="to")] = None,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> Listing:

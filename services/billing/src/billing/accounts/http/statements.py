@@ -6,13 +6,13 @@ from uuid import UUID
 
 from chassis.http import pages
 from chassis.http.auth import Principal, allow
-from chassis.http.fields import Figure
+from chassis.http.fields import Figure, Moment
 from chassis.http.pages import Cursor, Limit, Page
 from chassis.runtime import Here
 from contracts.identity import Right
 from contracts.money import ZERO, round_half_up
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from billing.accounts import domain, store
 from billing.accounts.http.scope import Reader
@@ -159,8 +159,8 @@ async def cash_report(
     who: Reader,
     here: Here,
     store_id: UUID,
-    begin: Annotated[AwareDatetime, Query(alias="from")],
-    end: Annotated[AwareDatetime, Query(alias="to")],
+    begin: Annotated[Moment, Query(alias="from")],
+    end: Annotated[Moment, Query(alias="to")],
 ) -> CashReport:
     """What a store's tills took and gave in a period, summed from the ledger."""
     who.require_store(store_id, "The store")
