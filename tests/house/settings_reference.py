@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from zoneinfo import ZoneInfo
 
 import yaml
 from device_agent import settings as agent
@@ -25,6 +26,7 @@ START_UP = (
     ("HOLDFAST_PORT", "8080", "The gateway's port; all others are counted from it."),
     ("HOLDFAST_STATE", ".holdfast", "The folder of everything that the instance stores."),
     ("HOLDFAST_LOG_LEVEL", "INFO", "Given to every service."),
+    ("HOLDFAST_TIMEZONE", "UTC", "Given to every service and device agent that writes days."),
     ("HOLDFAST_OTLP_ENDPOINT", "none", "Given to every service."),
     ("XDG_CACHE_HOME", "~/.cache", "Where Kafka's files are kept between installations."),
     ("DAYS", "1", "`make demo` feeds so many trading days: 1 or 7."),
@@ -48,6 +50,7 @@ CONTAINERS = {
     "HOLDFAST_HTTPS_PORT": "Where the gateway is reached.",
     "HOLDFAST_HTTP_PORT": "Where requests without TLS are sent on to HTTPS.",
     "HOLDFAST_LOG_LEVEL": "Given to every service.",
+    "HOLDFAST_TIMEZONE": "The chain's time zone, such as `Asia/Almaty`.",
     "HOLDFAST_AGENT_FOLDER": "The folder of `agent.toml` (profile `store` only).",
 }
 PREPARE = (
@@ -138,7 +141,7 @@ def _kind(annotation: Any) -> str:
     if origin in (dict, tuple):
         return {dict: "table", tuple: "list"}[origin]
     named = {int: "number", float: "number", bool: "true or false", SecretStr: "text"}
-    named |= {str: "text", Path: "file"}
+    named |= {str: "text", Path: "file", ZoneInfo: "time zone"}
     if annotation in named:
         return named[annotation]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

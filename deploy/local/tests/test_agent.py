@@ -21,6 +21,7 @@ def test_an_agent_that_was_brought_back_lives_in_its_new_place(tmp_path: Path) -
     assert settings == {
         "url": "ws://127.0.0.1:9080/api/v1/agents/link",
         "journal": str(after.state / "agent" / "journal.sqlite"),
+        "time_zone": "UTC",
         "printer": {"kind": "virtual", "folder": str(after.state / "agent" / "papers")},
     }
 

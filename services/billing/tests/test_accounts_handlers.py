@@ -1,6 +1,7 @@
 """The order's ledger through the service: money comes, goods go, money goes back."""
 
 import asyncio
+from datetime import UTC
 from decimal import Decimal
 from uuid import UUID
 
@@ -338,7 +339,7 @@ async def test_payment_that_waited_sees_what_it_waited_for(shop: Shop, db: Datab
         await first.execute(sa.text("SELECT FROM order_account FOR UPDATE"))
         waiting = asyncio.create_task(open_books(second, [order]))
         await until_one_waits_for_a_lock(db)
-        await issue_documents(first, [proforma(order)])
+        await issue_documents(first, [proforma(order)], UTC)
         await first.commit()
         book = (await waiting)[order]
     assert [one.kind for one in book.documents] == ["proforma"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -309,13 +310,13 @@ async def test_same_id_twice_in_one_group(shop: Shop) -> None:
         )
         for key, amount in (("a", "400"), ("b", "500"), ("c", "400.00"))
     ]
-    made = await shop.bench.db.run(lambda tx: issue_documents(tx, commands))
+    made = await shop.bench.db.run(lambda tx: issue_documents(tx, commands, UTC))
     assert isinstance(made[1], IdTaken)
     assert made[0] == made[2]
     issued = await shop.bench.said(DocumentIssued)
     assert [(one.document_id, one.total) for one in issued] == [(first.document_id, first.amount)]
     anew = [replace(other, document_id=UUID(int=2)), replace(same, call=first.call)]
-    again = await shop.bench.db.run(lambda tx: issue_documents(tx, anew))
+    again = await shop.bench.db.run(lambda tx: issue_documents(tx, anew, UTC))
     assert [getattr(one, "total", one) for one in again] == [500, 400]
 
 

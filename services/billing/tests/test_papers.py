@@ -2,15 +2,24 @@
 
 import asyncio
 import io
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
+from billing.app import service
+from billing.documents.domain import Document
+from billing.documents.handlers import IssueDocument, issue_documents
 from billing.documents.papers import tax_shares, tongue_of
 from billing.documents.press import PaperNotSet, Press
 from billing.documents.words import LANGUAGES, words_of
+from chassis.database import Database
+from chassis.http.idempotency import Call
+from chassis.ids import uuid7
+from chassis.testing import bench
 from pypdf import PdfReader
 
-from .conftest import Shop, customer_state, line, order_placed
+from .conftest import Shop, customer_state, line, open_shop, order_placed
 
 EXPECTED = {
     "en": ("Invoice", "CUSTOMER", "Left to pay", "£1,734.50", "£1,234.50", "tax 20%", "2.5 kg"),
@@ -80,6 +89,32 @@ async def test_long_invoice_numbers_its_pages(shop: Shop) -> None:
     assert text.count("Quantity") == 3
 
 
+async def test_invoice_of_the_new_years_night(db: Database) -> None:
+    """At 02:30 on 1 January in Almaty number and dates are of the new year, as the clock is."""
+    almaty, night = ZoneInfo("Asia/Almaty"), datetime(2026, 12, 31, 21, 30, tzinfo=UTC)
+    async with bench(service, db, timezone="Asia/Almaty") as billing:
+        shop = await open_shop(billing, "S1", "Corner Shop")
+        placed = order_placed(shop.store_id, Decimal(10))
+        ordered = night - timedelta(hours=1)
+        await billing.deliver(placed.model_copy(update={"placed_at": ordered}))
+        command = IssueDocument(
+            document_id=uuid7(),
+            order_id=placed.order_id,
+            kind="invoice",
+            term_id=None,
+            amount=None,
+            stores=None,
+            by="clerk",
+            call=Call("clerk", "an invoice", b""),
+            at=night,
+        )
+        [invoice] = await db.run(lambda tx: issue_documents(tx, [command], almaty))
+        assert isinstance(invoice, Document)
+        answer = await billing.http.get(f"/documents/{invoice.document_id}.pdf")
+    assert invoice.number == "I-S1-2027-000001"
+    assert text_of(answer.content).count("1 January 2027") == 2
+
+
 async def test_name_that_looks_like_markup(shop: Shop) -> None:
     """What a customer is called is printed as it is, never obeyed."""
     name = '#panic("x") *bold* $a$ \\ <b>'
@@ -106,9 +141,9 @@ def test_every_language_has_every_word() -> None:
 
 def test_unknown_language_falls_back() -> None:
     """A variant counts as its language; an unknown one as the store's own."""
-    assert tongue_of("fi-FI", "en", "EUR").language == "fi"
-    assert tongue_of("de", "ru", "EUR").language == "ru"
-    assert tongue_of(None, "xx", "EUR").language == "en"
+    assert tongue_of("fi-FI", "en", "EUR", UTC).language == "fi"
+    assert tongue_of("de", "ru", "EUR", UTC).language == "ru"
+    assert tongue_of(None, "xx", "EUR", UTC).language == "en"
 
 
 def test_tax_is_inside_the_price() -> None:

@@ -1,10 +1,14 @@
 """Every message in every language, as people read it."""
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from string import Formatter
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from notifications import texts
@@ -13,7 +17,7 @@ from notifications.rendering import LANGUAGES, LINES_SHOWN_MAX, Press, load_word
 
 from .test_domain import ORDER
 
-PRESS = Press()
+PRESS = Press(UTC)
 NEWS = News(UUID(int=1), Headline.READY, ORDER)
 SAME_IN_FINNISH = (texts.KILOGRAMS, texts.METRES)
 OTHERS = [language for language in LANGUAGES if language != "en"]
@@ -50,6 +54,34 @@ def test_the_number_is_a_word_of_its_own(language: str, headline: Headline) -> N
     ):
         assert "10045" in printed.subject.split()
         assert "{" not in printed.subject + printed.text
+
+
+# Half past two in the night, in Almaty.
+NIGHT = datetime(2026, 12, 31, 21, 30, tzinfo=UTC)
+WRITE_A_DAY = f"""
+import datetime
+from notifications.subscribers import press
+print(press().voices["en"].date({NIGHT!r}))
+"""
+
+
+def test_days_are_those_of_the_chains_zone() -> None:
+    """What is kept until 02:30 on 1 January in Almaty is not kept until New Year's Eve."""
+    news = replace(NEWS, order=replace(ORDER, until=NIGHT))
+    assert "1 January 2027" in Press(ZoneInfo("Asia/Almaty")).email(news, "en", "", None).text
+    assert "31 December 2026" in PRESS.email(news, "en", "", None).text
+
+
+def test_the_zone_is_taken_from_the_environment() -> None:
+    """What the operator names in HOLDFAST_TIMEZONE is the zone that messages are written in."""
+    done = subprocess.run(
+        [sys.executable, "-c", WRITE_A_DAY],
+        env={"HOLDFAST_TIMEZONE": "Asia/Almaty"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "1 January 2027\n"
 
 
 def test_money_and_dates_are_written_as_the_language_does() -> None:

@@ -54,6 +54,7 @@ def config_text(instance: Instance, code: str | None = None) -> str:
     papers = instance.folder("agent", "papers")
     link = f"ws://{LOOPBACK}:{instance.ports.gateway}{API}/agents/link"
     lines = {"url": link, "journal": str(folder / "journal.sqlite")}
+    lines["time_zone"] = os.environ.get("HOLDFAST_TIMEZONE", "UTC")
     if code is not None:
         lines["enrolment_code"] = code
     head = "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())

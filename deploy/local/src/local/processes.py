@@ -76,6 +76,7 @@ def service_environment(instance: Instance, service: Service, number: int = 0) -
         "SESSION_SECRET": instance.secret("web_session"),
         # Web asks each service itself whether it is ready, and merges their references.
         "SERVICES": json.dumps({s.name: instance.urls(s) for s in SERVICES}),
+        "TIMEZONE": os.environ.get("HOLDFAST_TIMEZONE", "UTC"),
     }
     values.update({name: own[name] for name in service.settings if name in own})
     return {f"HOLDFAST_{name}": value for name, value in values.items()}

@@ -53,6 +53,7 @@ SERVICES: tuple[Service, ...] = (
         "billing",
         4,
         ("/payments", "/refunds", "/documents", "/accounts", "/me/documents"),
+        settings=("TIMEZONE",),
     ),
     Service("shipping", "shipping", 5, ("/shipments",)),
     Service(
@@ -61,7 +62,7 @@ SERVICES: tuple[Service, ...] = (
         6,
         ("/messages", "/me/messages"),
         nice=10,
-        settings=("SMTP_HOST", "SMTP_PORT", "MAIL_FROM"),
+        settings=("SMTP_HOST", "SMTP_PORT", "MAIL_FROM", "TIMEZONE"),
     ),
     Service(
         "devices",
@@ -76,7 +77,7 @@ SERVICES: tuple[Service, ...] = (
         8,
         ("/live", "/openapi.json", "/docs", "/events"),
         owns_database=False,
-        settings=("API_URL", "SESSION_SECRET", "SERVICES"),
+        settings=("API_URL", "SESSION_SECRET", "SERVICES", "TIMEZONE"),
     ),
 )
 BY_NAME: Mapping[str, Service] = {service.name: service for service in SERVICES}

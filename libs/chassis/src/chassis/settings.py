@@ -1,6 +1,7 @@
 """Settings come from the environment (prefix HOLDFAST_) and refuse placeholders."""
 
 from typing import Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -67,3 +68,14 @@ class DatabaseSettings(Settings):
     """`postgresql+asyncpg://role:password@host:port/database`, as the role that runs."""
     pool_size: int = 12
     """Connections of one process for changes; as many for questions, and two for news."""
+
+
+class ZonedSettings(BaseSettings):
+    """Settings of a service that writes days for people."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HOLDFAST_", extra="ignore", use_attribute_docstrings=True
+    )
+
+    timezone: ZoneInfo = ZoneInfo("UTC")
+    """The chain's zone: days on papers and in messages, and years in documents' numbers."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from chassis.gather import Gatherer
 from chassis.http.repeats import run_once_each
@@ -32,11 +33,15 @@ class Parts:
     documents: Gatherer[IssueDocument, Document]
     press: Press
     paper_language: str
+    zone: tzinfo
 
 
 @asynccontextmanager
 async def start(runtime: Runtime) -> AsyncIterator[Parts]:
     """Make what the edges need; give it back at the end."""
+    settings = runtime.settings
+    assert isinstance(settings, Settings)
+    zone = settings.timezone
 
     async def post_payments(commands: Sequence[PostPayment]) -> Sequence[Payment | Exception]:
         return await run_once_each(
@@ -45,11 +50,9 @@ async def start(runtime: Runtime) -> AsyncIterator[Parts]:
 
     async def issue_documents(commands: Sequence[IssueDocument]) -> Sequence[Document | Exception]:
         return await run_once_each(
-            runtime.db, lambda tx: documents_handlers.issue_documents(tx, commands)
+            runtime.db, lambda tx: documents_handlers.issue_documents(tx, commands, zone)
         )
 
-    settings = runtime.settings
-    assert isinstance(settings, Settings)
     press = Press(settings.paper_processes, settings.paper_seconds_max)
     try:
         yield Parts(
@@ -58,6 +61,7 @@ async def start(runtime: Runtime) -> AsyncIterator[Parts]:
             documents=Gatherer(issue_documents),
             press=press,
             paper_language=settings.paper_language,
+            zone=zone,
         )
     finally:
         await press.close()

@@ -1,9 +1,9 @@
 """What the billing service is told beyond what every service is."""
 
-from chassis.settings import DatabaseSettings
+from chassis.settings import DatabaseSettings, ZonedSettings
 
 
-class Settings(DatabaseSettings):
+class Settings(DatabaseSettings, ZonedSettings):
     """Settings of the billing service."""
 
     paper_language: str = "en"

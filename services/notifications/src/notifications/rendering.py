@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
@@ -102,8 +102,8 @@ def _day(locale: Locale, day: date) -> str:
 class Voice:
     """One language: its words, its money, its numbers and dates."""
 
-    def __init__(self, language: str) -> None:
-        self._locale = Locale.parse(language)
+    def __init__(self, language: str, zone: tzinfo) -> None:
+        self._locale, self._zone = Locale.parse(language), zone
         self._words = load_words(language)
 
     def say(self, text: str, **values: str) -> str:
@@ -119,15 +119,15 @@ class Voice:
         return self.say(UNIT_TEXTS.get(unit, texts.PIECES), quantity=number)
 
     def date(self, moment: datetime) -> str:
-        """The day, written out."""
-        return _day(self._locale, moment.date())
+        """The day in the chain's zone, written out."""
+        return _day(self._locale, moment.astimezone(self._zone).date())
 
 
 class Press:
     """Prints messages. The e-mail's layout is turned from MJML into html once, when it is made."""
 
-    def __init__(self) -> None:
-        self.voices = {language: Voice(language) for language in LANGUAGES}
+    def __init__(self, zone: tzinfo) -> None:
+        self.voices = {language: Voice(language, zone) for language in LANGUAGES}
         folder = resources.files(__package__) / "templates"
         layout = mjml2html((folder / "email.mjml").read_text("utf-8"))
         html = Environment(autoescape=True, undefined=StrictUndefined)

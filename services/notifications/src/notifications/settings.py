@@ -3,11 +3,11 @@
 from email.utils import parseaddr
 from typing import Literal
 
-from chassis.settings import DatabaseSettings
+from chassis.settings import DatabaseSettings, ZonedSettings
 from pydantic import Field, field_validator
 
 
-class Settings(DatabaseSettings):
+class Settings(DatabaseSettings, ZonedSettings):
     """The mail server and how patiently it is tried."""
 
     smtp_host: str = "127.0.0.1"

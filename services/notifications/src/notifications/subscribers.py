@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from chassis.records import Received
+from chassis.settings import ZonedSettings
 from chassis.subscriptions import Subscriptions
 from contracts import inventory, orders, topics
 from contracts.inventory import HoldEnding, HoldsChanged, StoreState
@@ -23,8 +24,8 @@ HOLDS_IGNORED = tuple(f for f in inventory.FACTS if f not in (HoldEnding, HoldsC
 
 @cache
 def press() -> Press:
-    """Reads templates and words when first needed, once for the process."""
-    return Press()
+    """Reads templates, words and the chain's time zone when first needed, once for the process."""
+    return Press(ZonedSettings().timezone)
 
 
 @subscriptions.follow(topics.ORDERS, handles=orders.FACTS)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -42,9 +42,12 @@ class IssueDocument:
 
 
 async def issue_documents(
-    tx: AsyncConnection, commands: Sequence[IssueDocument]
+    tx: AsyncConnection, commands: Sequence[IssueDocument], zone: tzinfo
 ) -> list[Document | Exception]:
-    """Issue each document or say why not; a replay issues nothing."""
+    """Issue each document or say why not; a replay issues nothing.
+
+    zone: whose year stands in the numbers.
+    """
     calls = [one.call for one in commands]
     asked = [(one.order_id, one.document_id, None) for one in commands]
     rows = await locked.of_calls(tx, locked.TO_ISSUE, asked, calls)
@@ -66,7 +69,7 @@ async def issue_documents(
         drafts.setdefault(one.document_id, one)
         repeats.keep(one.call, ISSUED, str(one.document_id))
         answers.append(one.document_id)
-    await _close(tx, books, codes, commands[0].at, repeats)
+    await _close(tx, books, codes, commands[0].at, repeats, zone)
     found = {one.document_id: one for book in books.values() for one in book.documents} | known
     return [one if isinstance(one, Exception) else found[one] for one in answers]
 
@@ -138,11 +141,12 @@ async def _close(
     codes: dict[UUID, str],
     now: datetime,
     done: Repeats,
+    zone: tzinfo,
 ) -> None:
     """Give the new documents their numbers and standing, and write them."""
     changed = [book for book in books.values() if book.issued]
     series = {
-        one.document_id: _series(one, codes[book.row.store_id])
+        one.document_id: _series(one, codes[book.row.store_id], zone)
         for book in changed
         for one in book.documents
         if one.document_id in book.issued and book.row.store_id is not None
@@ -157,6 +161,6 @@ async def _close(
     await close_books(tx, changed, now, keep_keys(done))
 
 
-def _series(one: Document, store_code: str) -> str:
+def _series(one: Document, store_code: str, zone: tzinfo) -> str:
     """Numbers run per kind, store and year."""
-    return f"{domain.LETTERS[one.kind]}-{store_code}-{one.issued_at.year}"
+    return f"{domain.LETTERS[one.kind]}-{store_code}-{one.issued_at.astimezone(zone).year}"

@@ -190,7 +190,7 @@ def _not_found() -> NotFound:
 
 
 async def _printed(here: Runtime, found: store.PaperCopy) -> Response:
-    paper = paper_of(found, here.parts.paper_language)
+    paper = paper_of(found, here.parts.paper_language, here.parts.zone)
     try:
         pdf = await here.parts.press.print(paper)
     except PaperTookTooLong as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,7 @@ class Tongue:
 
     language: str
     currency: str
+    zone: tzinfo
 
     @property
     def locale(self) -> str:
@@ -53,22 +54,24 @@ class Tongue:
         return f"{self.number(rate, PERCENT_PATTERN)}{space}%"
 
     def day(self, at: datetime | date) -> str:
-        return str(format_date(at, "long", locale=self.locale))
+        """The day, written out; of a moment the one that it falls on in the chain's zone."""
+        day = at.astimezone(self.zone) if isinstance(at, datetime) else at
+        return str(format_date(day, "long", locale=self.locale))
 
 
-def tongue_of(language: str | None, otherwise: str, currency: str) -> Tongue:
+def tongue_of(language: str | None, otherwise: str, currency: str, zone: tzinfo) -> Tongue:
     """The customer's language where papers know it, regional variants included."""
     for one in (language, otherwise):
         short = (one or "").replace("_", "-").split("-")[0].lower()
         if short in LANGUAGES:
-            return Tongue(short, currency)
-    return Tongue("en", currency)
+            return Tongue(short, currency, zone)
+    return Tongue("en", currency, zone)
 
 
-def paper_of(found: PaperCopy, otherwise: str) -> dict[str, Any]:
+def paper_of(found: PaperCopy, otherwise: str, zone: tzinfo) -> dict[str, Any]:
     """The paper's data for the template; `otherwise` is the language of unknown customers."""
     one = found.document
-    tongue = tongue_of(found.language, otherwise, one.currency)
+    tongue = tongue_of(found.language, otherwise, one.currency, zone)
     word = tongue.word
     return {
         "language": tongue.language,
