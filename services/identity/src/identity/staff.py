@@ -107,7 +107,7 @@ async def add_account(
     """Let somebody new, or a device, sign in."""
     parts: Parts = here.parts
     domain.check_password(body.password)
-    async with parts.passwords.turn():
+    async with trying_a_password(parts):
         kept_hash = await parts.passwords.hash(body.password)
     account = Account(
         id=body.id or uuid7(),
@@ -265,6 +265,6 @@ async def _changes(body: AccountChange, parts: Parts) -> dict[str, Any]:
         changes["role"] = body.role.value if body.role else changes["role"]
     if "password" in changes:
         domain.check_password(changes["password"])
-        async with parts.passwords.turn():
+        async with trying_a_password(parts):
             changes["password_hash"] = await parts.passwords.hash(changes.pop("password"))
     return changes

@@ -9,7 +9,6 @@ from contracts.money import AMOUNT_MAX, UNIT_DIGITS, UNIT_PRICE_DIGITS, fits, li
 from orders.catalogue.domain import plain, tidy_price
 from orders.orders import refusals as refused
 from orders.orders.domain import FINISHED, Happening, Line, Order, What, settle
-from orders.orders.placing import HOLD_MAX
 
 
 def agree(order: Order, by: str, now: datetime) -> Happening:
@@ -21,7 +20,7 @@ def agree(order: Order, by: str, now: datetime) -> Happening:
     order.edition += 1
     asks = order.revision == 0
     if asks:
-        _ask_afresh(order, now)
+        order.ask_afresh(now)
     return Happening(What.AGREED, by, now, settle(order), asks=asks)
 
 
@@ -73,7 +72,7 @@ def restore(order: Order, by: str, now: datetime) -> Happening:
     order.edition += 1
     asks = order.wanted and order.status not in FINISHED
     if asks:
-        _ask_afresh(order, now)
+        order.ask_afresh(now)
     return Happening(What.RESTORED, by, now, settle(order), asks=asks)
 
 
@@ -159,14 +158,6 @@ def _release(order: Order, now: datetime) -> bool:
         return False
     order.ask(now, holding=False)
     return True
-
-
-def _ask_afresh(order: Order, now: datetime) -> None:
-    """Ask for the goods; when the end that was set is past, for as long as was meant then."""
-    if order.until <= now:
-        order.until = now + min(order.until - order.placed_at, HOLD_MAX)
-    order.ask(now, holding=True)
-    order.asked_revision = order.revision
 
 
 def _require_open(order: Order) -> None:

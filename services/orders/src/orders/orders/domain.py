@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from contracts.money import ZERO, round_half_up
 
 FINISHED = ("closed", "cancelled")
+HOLD_MAX = timedelta(days=90)
 
 
 class What(StrEnum):
@@ -193,6 +194,13 @@ class Order:
         self.revision += 1
         self.holding = holding
         self.hold_asked_at = self.undecided_since = now
+
+    def ask_afresh(self, now: datetime) -> None:
+        """Ask for the goods; when the end that was set is past, for as long as was meant then."""
+        if self.until <= now:
+            self.until = now + min(self.until - self.placed_at, HOLD_MAX)
+        self.ask(now, holding=True)
+        self.asked_revision = self.revision
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ def _void(order: Order, at: datetime) -> list[Happening]:
     if order.cancelled and order.gone:
         order.cancelled = False
         order.edition += 1
-        _ask_again(order, at)
+        order.ask_afresh(at)
         happened.append(
             Happening(What.CANCEL_VOIDED, "orders", at, (), "goods had left already", True)
         )
@@ -179,15 +179,10 @@ def _void(order: Order, at: datetime) -> list[Happening]:
         order.edition += 1
         asks = order.wanted and not order.holding
         if asks:
-            _ask_again(order, at)
+            order.ask_afresh(at)
         why = "goods had left already" if order.gone else "money came"
         happened.append(Happening(What.RESTORED, "orders", at, (), why, asks))
     return happened
-
-
-def _ask_again(order: Order, at: datetime) -> None:
-    order.ask(at, holding=True)
-    order.asked_revision = order.revision
 
 
 def _progress(order: Order) -> list[tuple[Decimal, Decimal, Decimal]]:

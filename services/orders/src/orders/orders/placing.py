@@ -18,9 +18,8 @@ from contracts.money import (
 from orders.catalogue.domain import Item, plain, special_sku, tidy_price
 from orders.order_settings.domain import OrderSettings
 from orders.orders import refusals as refused
-from orders.orders.domain import Happening, Line, Order, Term, What, settle
+from orders.orders.domain import HOLD_MAX, Happening, Line, Order, Term, What, settle
 
-HOLD_MAX = timedelta(days=90)
 SKU_RANDOM_BITS = 50
 
 
