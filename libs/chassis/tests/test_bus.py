@@ -286,17 +286,37 @@ async def test_poison_on_the_bus_stops_nobody(db: Database, topic: str, name: st
     assert await pings(db) == len(good)
 
 
+async def test_a_foreign_record_holds_up_nobody(db: Database, topic: str, name: str) -> None:
+    """A header without a value, a NUL where a table takes none: the facts around are handled."""
+    foreign: list[tuple[bytes, tuple[str, bytes | None]]] = [
+        (b"k", ("ce_id", None)),
+        (b"k\0", ("ce_type", b"x.v1")),
+        (b"k", ("ce_type", b"x\0")),
+    ]
+    async with producing() as producer:
+        for key, own in foreign:
+            strange = [("ce_id", str(uuid.uuid4()).encode()), ("ce_type", b"x.v1"), own]
+            await producer.send_and_wait(topic, b"{}", key=key, headers=strange)
+            fact = record_of(posting(), 1)
+            headers = [(name, value.encode()) for name, value in fact.headers.items()]
+            ours = [*headers, ("tracestate", None)]
+            await producer.send_and_wait(topic, fact.payload, key=fact.key.encode(), headers=ours)
+    with pinger_process(db, topic, name):
+        await until(lambda: reached(db, len(foreign)), "the facts", 20)
+        await until(lambda: dead_letters(db, len(foreign)), "the foreign ones to be dead letters")
+
+
 async def parked_count(db: Database) -> bool:
     async with db.reading() as tx:
         found = await tx.execute(sa.text("SELECT count(*) FROM parked"))
         return int(found.scalar_one()) == 1
 
 
-async def dead_letters(db: Database) -> bool:
+async def dead_letters(db: Database, count: int = 1) -> bool:
     async with db.reading() as tx:
         statement = sa.text("SELECT count(*) FROM outbox WHERE topic = :topic")
         found = await tx.execute(statement, {"topic": topics.DEAD_LETTERS})
-        return int(found.scalar_one()) == 1
+        return int(found.scalar_one()) == count
 
 
 def test_a_batch_that_hangs_ends_the_process(db: Database) -> None:

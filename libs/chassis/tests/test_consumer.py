@@ -1,21 +1,26 @@
 """Records are handled once, in order, and never skipped silently."""
 
 import asyncio
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from chassis import outbox, parking
 from chassis.consumer import Consumer
-from chassis.records import Record
-from chassis.subscriptions import obey_commands
+from chassis.records import Received, Record
+from chassis.subscriptions import Subscriptions, obey_commands
 from chassis.testing import Bench, record_of
 from chassis.transient import is_transient
 from contracts import topics
 from contracts.message import Republish
 from contracts.shipping import ShipmentPosting
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .conftest import FORBIDDEN_ORDER, pinger, pings, posting
+from .conftest import FORBIDDEN_ORDER, ForbiddenOrder, pinger, pings, posting
 
 
 def consumer_of(pinging: Bench) -> Consumer:
@@ -149,6 +154,48 @@ async def test_more_garbage_than_a_record_holds_is_cut(pinging: Bench) -> None:
         [row] = rows.all()
     assert row.payload == garbage[:-1]
     assert row.headers["dead_bytes"] == str(len(garbage))
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"key": "k\0"},
+        {"key": os.urandom(4_000).hex()},
+        {"headers": {"trace\0state": ""}},
+        {"headers": {"ce_type": "new\0.v1"}},
+        {"headers": {"version": str(2**63)}},
+        {"headers": {"version": "-1"}},
+    ],
+    ids=["NUL in the key", "long key", "NUL in a name", "NUL in a value", "too new", "negative"],
+)
+async def test_what_no_table_holds_is_a_dead_letter(pinging: Bench, foreign: Any) -> None:
+    """A record that could not even be parked leaves with its reason, and the next is handled."""
+    like = record_of(posting(), 1)
+    headers = {**like.headers, **foreign.pop("headers", {})}
+    strange = dataclasses.replace(like, headers=headers, **foreign)
+    await consumer_of(pinging).consume([strange, record_of(posting(), 1)])
+    async with pinging.db.reading() as tx:
+        rows = await tx.execute(
+            sa.text("SELECT payload, headers FROM outbox WHERE type = 'dead_letter.v1'")
+        )
+        [row] = rows.all()
+    assert row.payload == like.payload
+    assert row.headers["dead_reason"]
+    assert await pings(pinging.db) == 1
+    assert await pinging.parked() == []
+
+
+async def test_a_reason_that_no_table_holds_is_kept_readable(pinging: Bench) -> None:
+    """A refusal that repeats a NUL from the body is parked like any other."""
+    own = Subscriptions()
+
+    @own.follow(topics.SHIPMENTS, handles=(ShipmentPosting,))
+    async def refuse(tx: AsyncConnection, received: Sequence[Received[Any]]) -> None:
+        raise ForbiddenOrder("by a\0b")
+
+    await Consumer("pinger", own.all[0], pinging.db).consume([record_of(posting(), 1)])
+    [parked] = await pinging.parked()
+    assert parked.error == "ForbiddenOrder: by a\N{REPLACEMENT CHARACTER}b"
 
 
 @pytest.mark.parametrize("type", [ShipmentPosting.TYPE, "new.v1"])

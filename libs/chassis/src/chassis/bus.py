@@ -236,7 +236,7 @@ def _record(raw: ConsumerRecord) -> Record:
         partition=raw.partition,
         key=(raw.key or b"").decode(errors="replace"),
         payload=raw.value,
-        headers={name: value.decode(errors="replace") for name, value in raw.headers},
+        headers={name: (value or b"").decode(errors="replace") for name, value in raw.headers},
     )
 
 

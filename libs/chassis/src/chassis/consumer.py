@@ -13,11 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import outbox, parking, telemetry
 from chassis.database import Database
 from chassis.records import (
+    KEY_CHARS_MAX,
     Envelope,
     Record,
     Undecodable,
     open_envelope,
     read,
+    storable,
     type_of,
 )
 from chassis.subscriptions import Subscription
@@ -84,7 +86,7 @@ class Consumer:
             await self._bury(dead)
         with telemetry.BATCH_SECONDS.labels(self.name).time():
             await self._handle(envelopes)
-        self.db.changes.announce(record.key for record in records)
+        self.db.changes.announce(envelope.key for envelope in envelopes)
 
     async def _handle(self, envelopes: Sequence[Envelope]) -> None:
         if not envelopes:
@@ -256,14 +258,14 @@ def _by_version(
 async def bury(tx: AsyncConnection, dead: Sequence[tuple[Record, str]]) -> None:
     """Put bytes that nobody can read on the dead-letter topic, with where they came from.
 
-    Of more bytes than a record holds the beginning is kept, and how many there were.
+    Of more bytes than a record holds the beginning is kept, and how many there were; likewise of a
+    key that no index holds.
     """
     for record, error in dead:
         payload = record.payload or b""
-        headers = {"dead_topic": record.topic, "dead_reason": error[:500]}
+        headers = {"dead_topic": record.topic, "dead_reason": storable(error)[:500]}
         if len(payload) > outbox.PAYLOAD_BYTES_MAX:
             headers["dead_bytes"] = str(len(payload))
             payload = payload[: outbox.PAYLOAD_BYTES_MAX]
-        await outbox.say_raw(
-            tx, topics.DEAD_LETTERS, record.key, "dead_letter.v1", payload, headers
-        )
+        key = storable(record.key)[:KEY_CHARS_MAX]
+        await outbox.say_raw(tx, topics.DEAD_LETTERS, key, "dead_letter.v1", payload, headers)

@@ -13,7 +13,7 @@ from contracts.message import Republish
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import outbox
-from chassis.records import Envelope, Record
+from chassis.records import Envelope, Record, storable
 
 Work = Callable[[AsyncConnection], Awaitable[None]]
 REPUBLISH_AGAIN_S = 30
@@ -68,7 +68,7 @@ async def park(
     values = {
         "subscriber": subscriber,
         "reason": reason.value,
-        "error": error[:2000],
+        "error": storable(error)[:2000],
         "topics": [e.record.topic for e in once],
         "keys": [e.key for e in once],
         "versions": [e.version for e in once],

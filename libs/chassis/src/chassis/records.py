@@ -11,6 +11,9 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 M = TypeVar("M", bound=Message, covariant=True)
+# What the tables of every service hold: a key stands in their indexes.
+KEY_CHARS_MAX = 255
+VERSION_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,33 @@ class Invalid(Exception):
 
 
 def open_envelope(record: Record) -> Envelope:
-    """Read the headers; Undecodable when they are missing. The body is read by who handles it."""
+    """Read the headers; Undecodable when they are missing, or when no table could hold them.
+
+    The body is read by who handles it.
+    """
     try:
         event_id = UUID(record.headers["ce_id"])
         version = int(record.headers.get("version", "0"))
         type = record.headers["ce_type"]
     except (KeyError, ValueError) as error:
         raise Undecodable(f"{type_of(error)}: {error}") from error
+    _check_storable(record, version)
     return Envelope(record, event_id, type, version)
+
+
+def _check_storable(record: Record, version: int) -> None:
+    """Asked before anything is stored: such a record could not even be parked."""
+    if "\0" in "".join((record.key, *record.headers, *record.headers.values())):
+        raise Undecodable("NUL in the key or in a header")
+    if len(record.key) > KEY_CHARS_MAX:
+        raise Undecodable(f"a key of {len(record.key)} characters")
+    if not 0 <= version <= VERSION_MAX:
+        raise Undecodable(f"version {version}")
+
+
+def storable(text: str) -> str:
+    """The text as PostgreSQL takes it, which has no NUL."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def type_of(error: Exception) -> str:
