@@ -17,6 +17,7 @@ from chassis.records import Envelope, Record, storable
 
 Work = Callable[[AsyncConnection], Awaitable[None]]
 REPUBLISH_AGAIN_S = 30
+REPLAYED_MAX = 200  # In one transaction: all else of their subscriber waits meanwhile.
 
 
 class Reason(StrEnum):
@@ -169,14 +170,18 @@ async def list_open(tx: AsyncConnection, limit: int = 200) -> list[Parked]:
     ]
 
 
-async def queue_of(tx: AsyncConnection, id: int) -> list[tuple[int, str, Envelope]]:
-    """The parked record and all open ones behind it of the same key, in order, locked."""
-    found = await tx.execute(
-        sa.text("""
-        SELECT q.* FROM parked p JOIN parked q ON q.subscriber = p.subscriber AND q.key = p.key
-        WHERE p.id = :id AND q.resolved_at IS NULL ORDER BY q.version, q.id FOR UPDATE OF q"""),
-        {"id": id},
-    )
+# The open ones of the parked record's key, in order.
+QUEUE = sa.text(f"""
+SELECT q.* FROM parked p JOIN parked q ON q.subscriber = p.subscriber AND q.key = p.key
+WHERE p.id = :id AND q.resolved_at IS NULL
+ORDER BY q.version, q.id LIMIT {REPLAYED_MAX} FOR UPDATE OF q""")
+ITSELF = sa.text("SELECT * FROM parked WHERE id = :id AND resolved_at IS NULL FOR UPDATE")
+
+
+async def _locked(
+    tx: AsyncConnection, which: sa.TextClause, id: int
+) -> list[tuple[int, str, Envelope]]:
+    found = await tx.execute(which, {"id": id})
     return [
         (
             row.id,
@@ -215,12 +220,13 @@ async def mend(tx: AsyncConnection, id: int, payload: bytes) -> bool:
 
 
 async def replay(tx: AsyncConnection, consumers: Mapping[str, "Replayer"], id: int, by: str) -> int:
-    """Handle the record and all that queue behind it, in order; how many were handled.
+    """Handle the first `REPLAYED_MAX` that wait for the record's key, in order; how many they were.
 
-    One transaction: when one of them is refused again, nothing of it happened.
+    When one of them is refused again, nothing of it happened. When it were as many, there may be
+    more: the caller comes again, in another transaction, so that others get their turn.
     """
     await stop_consumer(tx, id)
-    queue = await queue_of(tx, id)
+    queue = await _locked(tx, QUEUE, id)
     for row_id, subscriber, envelope in queue:
         await consumers[subscriber].replay_in(tx, envelope)
         await resolve(tx, row_id, by)
@@ -246,7 +252,7 @@ async def discard(
     False when no such record is open.
     """
     await stop_consumer(tx, id)
-    queue = [entry for entry in await queue_of(tx, id) if entry[0] == id]
+    queue = await _locked(tx, ITSELF, id)
     for row_id, subscriber, envelope in queue:
         await consumers[subscriber].only_new(tx, [envelope])
         await resolve(tx, row_id, by)

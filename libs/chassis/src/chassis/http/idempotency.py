@@ -87,6 +87,7 @@ SELECT pg_try_advisory_xact_lock(
 KEEP = sa.text("""
 INSERT INTO idempotency(principal, key, fingerprint, status, subject)
 VALUES (:principal, :key, :fingerprint, :status, :subject) ON CONFLICT DO NOTHING""")
+FORGET = sa.text("DELETE FROM idempotency WHERE principal = :principal AND key = :key")
 KEPT = sa.text("""
 SELECT fingerprint, status, subject FROM idempotency
 WHERE principal = :principal AND key = :key""")
@@ -115,6 +116,11 @@ async def claim(tx: AsyncConnection, call: Call, status: int, subject: str) -> K
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+async def unclaim(tx: AsyncConnection, call: Call) -> None:
+    """Keep the call that this transaction claimed after all not: sent again, it goes on."""
+    await tx.execute(FORGET, {"principal": call.principal, "key": call.key})
 
 
 async def done_before(

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import parking
 from chassis.http.auth import Principal, allow, open_to_all
 from chassis.http.fields import Body, Text
-from chassis.http.idempotency import Keyed, claim
+from chassis.http.idempotency import Keyed, claim, unclaim
 from chassis.http.problems import NotFound, Refusal
 from chassis.runtime import Drain, Here, Runtime
 
@@ -113,26 +113,34 @@ def _add_seeing(router: APIRouter) -> None:
 
     @router.post("/parked/{id}/replay")
     async def replay_parked(id: ParkedId, who: Operator, here: Here, key: Keyed) -> Replayed:
-        """Handle the record and those behind it, in order, all or none."""
+        """Handle the record and those behind it, in order, up to 200 at once: all of them or none.
+
+        One that is refused again ends it; what was handled before its 200 stays handled.
+        """
         who.require_whole_chain()
+        call, handled = key.of(who), 0
 
         async def work(tx: AsyncConnection) -> int:
-            kept = await claim(tx, key.of(who), 200, str(id))
-            if kept is not None:
+            if await claim(tx, call, 200, str(id)) is not None:
                 return 0
-            handled = await parking.replay(tx, here.consumers, id, who.name)
-            if handled == 0:
+            count = await parking.replay(tx, here.consumers, id, who.name)
+            if handled + count == 0:
                 raise NotFound(NO_SUCH_RECORD)
-            return handled
+            if count == parking.REPLAYED_MAX:
+                await unclaim(tx, call)  # There may be more of it to do.
+            return count
 
         try:
-            return Replayed(handled=await here.db.run(work))
+            while (count := await here.db.run(work)) == parking.REPLAYED_MAX:
+                handled += count
         except Refusal:
             raise
         except Exception as error:
+            before = f" {handled} before it were handled." if handled else ""
             raise ReplayRefused(
-                f"{type(error).__name__}: {error}. Mend the record or its cause first."
+                f"{type(error).__name__}: {error}. Mend the record or its cause first.{before}"
             ) from error
+        return Replayed(handled=handled + count)
 
 
 def _add_mending(router: APIRouter) -> None:

@@ -1,0 +1,82 @@
+"""What an operator does with parked records, be they many."""
+
+from uuid import uuid4
+
+import sqlalchemy as sa
+from chassis.consumer import Consumer
+from chassis.database import Database
+from chassis.parking import REPLAYED_MAX
+from chassis.testing import Bench, record_of
+
+from .conftest import FORBIDDEN_ORDER, pinger, pings, posting
+
+TRANSACTIONS = sa.text("SELECT max(n) FROM (SELECT count(*) AS n FROM pings GROUP BY xmin) AS t")
+OPEN_IDS = sa.text("SELECT id FROM parked WHERE resolved_at IS NULL ORDER BY version, id")
+
+
+async def park_many(pinging: Bench, count: int, *forbidden: int) -> list[int]:
+    """Park as many facts of one shipment, of which some will be refused; their ids, in order."""
+    shipment = uuid4()
+    facts = [
+        record_of(posting(FORBIDDEN_ORDER if n in forbidden else None, shipment), n)
+        for n in range(1, count + 1)
+    ]
+    [follows] = pinger.subscriptions
+    await Consumer("pinger", follows, pinging.db).consume(facts[:1])
+    await Consumer("pinger", follows, pinging.db).consume(facts[1:])
+    return await open_ids(pinging.db)
+
+
+async def open_ids(db: Database) -> list[int]:
+    async with db.reading() as tx:
+        return list((await tx.execute(OPEN_IDS)).scalars())
+
+
+async def give_up(pinging: Bench, id: int) -> None:
+    body = {"reason": "never was"}
+    answer = await pinging.http.post(f"/system/pinger/parked/{id}/discard", json=body)
+    assert answer.status_code == 200, answer.text
+
+
+async def test_many_are_replayed_a_piece_at_a_time(pinging: Bench) -> None:
+    """Five hundred that queue are handled by one call, and others get their turn in between."""
+    first, *behind = await park_many(pinging, 501, 1)
+    await give_up(pinging, first)
+    replayed = await pinging.http.post(f"/system/pinger/parked/{behind[0]}/replay")
+    assert replayed.json() == {"handled": 500}
+    assert await pings(pinging.db) == 500
+    assert await pinging.parked() == []
+    async with pinging.db.reading() as tx:
+        assert (await tx.execute(TRANSACTIONS)).scalar_one() == REPLAYED_MAX
+
+
+async def test_a_refused_one_among_many_ends_the_replay(pinging: Bench) -> None:
+    """What came before its piece stays handled; mended, the same call goes on from there."""
+    first, *behind = await park_many(pinging, 501, 1, 450)
+    await give_up(pinging, first)
+    system, key = "/system/pinger/parked", {"Idempotency-Key": "once"}
+    path = f"{system}/{behind[0]}/replay"
+    refused = await pinging.http.post(path, headers=key)
+    assert refused.status_code == 409
+    assert "ForbiddenOrder" in refused.json()["detail"]
+    assert "400 before it" in refused.json()["detail"]
+    assert await pings(pinging.db) == 400
+    assert await open_ids(pinging.db) == behind[400:]
+
+    body = {"payload": posting().model_dump(mode="json")}
+    mended = await pinging.http.post(f"{system}/{behind[448]}/mend", json=body)
+    assert mended.status_code == 200, mended.text
+    replayed = await pinging.http.post(path, headers=key)
+    assert replayed.json() == {"handled": 100}
+    assert (await pinging.http.post(path, headers=key)).json() == {"handled": 0}
+    assert await pings(pinging.db) == 500
+    assert await pinging.parked() == []
+
+
+async def test_exactly_a_piece_is_replayed_once(pinging: Bench) -> None:
+    """When nothing is left behind a full piece, the answer counts the piece."""
+    first, *behind = await park_many(pinging, REPLAYED_MAX + 1, 1)
+    await give_up(pinging, first)
+    path = f"/system/pinger/parked/{behind[0]}/replay"
+    assert (await pinging.http.post(path)).json() == {"handled": REPLAYED_MAX}
+    assert (await pinging.http.post(path)).status_code == 404
