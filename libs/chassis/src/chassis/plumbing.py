@@ -4,11 +4,15 @@ A service's first migration runs `CREATE`; its later ones never touch these tabl
 """
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+log = structlog.get_logger()
 TABLES = ("outbox", "seen", "inbox", "parked", "idempotency")
 OUTBOX_DAYS_AHEAD = 14
 OUTBOX_KEPT_DAYS = 7
+# As `keep_outbox` is told to make none, and to drop none.
+NO_DAYS_AHEAD, ALL_KEPT_DAYS = -1, 36_500
 INBOX_KEPT_DAYS = 30  # Longer than any topic keeps commands.
 IDEMPOTENCY_KEPT_DAYS = 30
 
@@ -108,10 +112,17 @@ SELECT keep_outbox(14, 7);
 """
 
 
-async def keep(tx: AsyncConnection) -> None:
-    """Make the next days' partitions, drop what was sent long ago, forget old keys."""
-    days = {"ahead": OUTBOX_DAYS_AHEAD, "kept": OUTBOX_KEPT_DAYS}
-    await tx.execute(sa.text("SELECT keep_outbox(:ahead, :kept)"), days)
+KEEP_OUTBOX = sa.text("SELECT keep_outbox(:ahead, :kept)")
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+async def make_days_ahead(tx: AsyncConnection) -> None:
+    """Make the next days' partitions."""
+    await tx.execute(KEEP_OUTBOX, {"ahead": OUTBOX_DAYS_AHEAD, "kept": ALL_KEPT_DAYS})
+
+
+async def forget_old_keys(tx: AsyncConnection) -> None:
+    """Forget what was done so long ago that nobody says it again."""
     await tx.execute(
         sa.text("DELETE FROM inbox WHERE seen_at < now() - make_interval(days => :days)"),
         {"days": INBOX_KEPT_DAYS},
@@ -120,3 +131,21 @@ async def keep(tx: AsyncConnection) -> None:
         sa.text("DELETE FROM idempotency WHERE created_at < now() - make_interval(days => :days)"),
         {"days": IDEMPOTENCY_KEPT_DAYS},
     )
+
+
+async def drop_sent_days(tx: AsyncConnection) -> None:
+    """Drop what was sent long ago; while somebody reads the outbox it stays until the next time.
+
+    Every writer waits behind the attempt, so it is not made again at once.
+    """
+    try:
+        async with tx.begin_nested():
+            await tx.execute(KEEP_OUTBOX, {"ahead": NO_DAYS_AHEAD, "kept": OUTBOX_KEPT_DAYS})
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        log.warning("the outbox is in use, sent days are dropped later")
+
+
+# Each in a transaction of its own: from the drop to its commit every writer waits.
+UPKEEP = (make_days_ahead, forget_old_keys, drop_sent_days)

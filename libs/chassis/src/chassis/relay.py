@@ -50,12 +50,12 @@ async def run_relay(db: Database, kafka: str, service: str) -> None:
             max_batch_size=262_144,
             partitioner=partition_of,
         )
-        upkeep = partial(db.run, plumbing.keep)
+        upkeep = {work.__name__: partial(db.run, work) for work in plumbing.UPKEEP}
         try:
             async with asyncio.timeout(ROUND_MAX_S):
                 await producer.start()
             log.info("relay leads")
-            async with in_background({"upkeep": upkeep}, UPKEEP_S):
+            async with in_background(upkeep, UPKEEP_S):
                 while True:
                     await relay_once(connection, producer, db.changes.relay_wakeup)
         finally:
