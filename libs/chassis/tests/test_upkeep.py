@@ -22,6 +22,12 @@ DROP_LAST_AHEAD = sa.text(f"DO $$ BEGIN EXECUTE 'DROP TABLE ' || {LAST_AHEAD}; E
 OLD_KEY = sa.text("""
 INSERT INTO inbox(subscriber, event_id, seen_at)
 VALUES ('write_down', gen_random_uuid(), now() - interval '31 days')""")
+RESOLVED = sa.text("""
+INSERT INTO parked(subscriber, topic, key, version, type, event_id, headers, reason, error,
+  parked_at, resolved_at)
+SELECT 'write_down', 'shipping.shipments', 'k', coalesce(days, 0), 'x.v1', gen_random_uuid(), '{}',
+  'error', '', now() - interval '40 days', now() - make_interval(days => days)
+FROM unnest(ARRAY[31, 29, NULL::int]) AS resolved(days)""")
 TAKE_LONG = """
 CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql
   AS 'BEGIN PERFORM pg_sleep(5); RETURN old; END';
@@ -102,3 +108,20 @@ async def test_nobody_who_says_something_waits_for_the_clearing(db: Database) ->
 
 async def is_clearing(clerk: "asyncpg.Connection[Any]") -> bool:
     return bool(await clerk.fetchval(TAKES_LONG))
+
+
+async def kept(db: Database) -> list[int]:
+    async with db.reading() as tx:
+        return list((await tx.execute(sa.text("SELECT version FROM parked ORDER BY 1"))).scalars())
+
+
+async def test_what_was_resolved_long_ago_is_forgotten(db: Database) -> None:
+    """A parked record goes thirty days after it was resolved; one that waits stays."""
+    await db.run(lambda tx: tx.execute(RESOLVED))
+    async with keeping(db):
+        await until(lambda: has_forgotten(db), "the oldest to go", 10)
+    assert await kept(db) == [0, 29]
+
+
+async def has_forgotten(db: Database) -> bool:
+    return 31 not in await kept(db)

@@ -16,6 +16,7 @@ from chassis import outbox
 from chassis.records import Envelope, Record, storable
 
 Work = Callable[[AsyncConnection], Awaitable[None]]
+PERSONAL = topics.CUSTOMERS  # Its bodies are shown to nobody, and kept no longer than needed.
 REPUBLISH_AGAIN_S = 30
 REPLAYED_MAX = 200  # In one transaction: all else of their subscriber waits meanwhile.
 
@@ -53,8 +54,8 @@ FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:versions AS bi
      WITH ORDINALITY AS p(topic, key, version, type, event_id, payload, headers, n)
 ORDER BY n
 ON CONFLICT (subscriber, event_id) DO UPDATE
-SET reason = excluded.reason, error = excluded.error, parked_at = now(), resolved_at = NULL,
-    resolved_by = NULL
+SET reason = excluded.reason, error = excluded.error, payload = excluded.payload,
+    parked_at = now(), resolved_at = NULL, resolved_by = NULL
 WHERE parked.resolved_at IS NOT NULL""")
 
 
@@ -163,7 +164,7 @@ async def list_open(tx: AsyncConnection, limit: int = 200) -> list[Parked]:
             row.error,
             row.parked_at.isoformat(),
             None
-            if row.payload is None or row.topic == topics.CUSTOMERS
+            if row.payload is None or row.topic == PERSONAL
             else row.payload.decode(errors="replace"),
         )
         for row in found
@@ -203,10 +204,13 @@ def _json(value: str | dict[str, str]) -> dict[str, str]:
 
 
 async def resolve(tx: AsyncConnection, id: int, by: str) -> None:
-    """The record was replayed or discarded by this person."""
+    """The record was replayed or discarded by this person; who is named in it is forgotten."""
     await tx.execute(
-        sa.text("UPDATE parked SET resolved_at = now(), resolved_by = :by WHERE id = :id"),
-        {"id": id, "by": by},
+        sa.text("""
+        UPDATE parked SET resolved_at = now(), resolved_by = :by,
+          payload = CASE WHEN topic <> :personal THEN payload END
+        WHERE id = :id"""),
+        {"id": id, "by": by, "personal": PERSONAL},
     )
 
 

@@ -15,6 +15,7 @@ OUTBOX_KEPT_DAYS = 7
 NO_DAYS_AHEAD, ALL_KEPT_DAYS = -1, 36_500
 INBOX_KEPT_DAYS = 30  # Longer than any topic keeps commands.
 IDEMPOTENCY_KEPT_DAYS = 30
+RESOLVED_KEPT_DAYS = 30
 
 CREATE = """
 CREATE TABLE outbox (
@@ -121,16 +122,15 @@ async def make_days_ahead(tx: AsyncConnection) -> None:
     await tx.execute(KEEP_OUTBOX, {"ahead": OUTBOX_DAYS_AHEAD, "kept": ALL_KEPT_DAYS})
 
 
-async def forget_old_keys(tx: AsyncConnection) -> None:
-    """Forget what was done so long ago that nobody says it again."""
-    await tx.execute(
-        sa.text("DELETE FROM inbox WHERE seen_at < now() - make_interval(days => :days)"),
-        {"days": INBOX_KEPT_DAYS},
-    )
-    await tx.execute(
-        sa.text("DELETE FROM idempotency WHERE created_at < now() - make_interval(days => :days)"),
-        {"days": IDEMPOTENCY_KEPT_DAYS},
-    )
+async def forget_old(tx: AsyncConnection) -> None:
+    """Forget keys that nobody says again, and parked records that were resolved long ago."""
+    for table, since, days in (
+        ("inbox", "seen_at", INBOX_KEPT_DAYS),
+        ("idempotency", "created_at", IDEMPOTENCY_KEPT_DAYS),
+        ("parked", "resolved_at", RESOLVED_KEPT_DAYS),
+    ):
+        old = sa.text(f"DELETE FROM {table} WHERE {since} < now() - make_interval(days => :days)")
+        await tx.execute(old, {"days": days})
 
 
 async def drop_sent_days(tx: AsyncConnection) -> None:
@@ -148,4 +148,4 @@ async def drop_sent_days(tx: AsyncConnection) -> None:
 
 
 # Each in a transaction of its own: from the drop to its commit every writer waits.
-UPKEEP = (make_days_ahead, forget_old_keys, drop_sent_days)
+UPKEEP = (make_days_ahead, forget_old, drop_sent_days)
