@@ -1,6 +1,7 @@
 """The two statuses as functions of facts, and what people may do; no database."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,9 +11,7 @@ import pytest
 from chassis.ids import uuid7
 from contracts.inventory import HoldGoods
 from contracts.money import ZERO
-from hypothesis import given
-from hypothesis import strategies as st
-from orders.catalogue.domain import Item, plain, special_sku, tidy_price
+from orders.catalogue.domain import Item
 from orders.order_settings.domain import OrderSettings
 from orders.orders import actions, process, refusals
 from orders.orders.domain import Order, What, financial_status
@@ -30,7 +29,6 @@ from orders.orders.placing import (
     KnownWarehouse,
     Wish,
     WishedLine,
-    WishedTerm,
     take_order,
 )
 
@@ -236,6 +234,16 @@ def test_goods_that_left_before_the_release_void_a_cancel() -> None:
     assert (hold.TYPE, order.revision) == ("hold_goods.v1", 3)
 
 
+def test_what_a_void_cancel_asks_for_again_is_held_from_then_on() -> None:
+    """The cancel is void after the hold's end: the rest is held for three days from then."""
+    order = taken()
+    hear(order, held(order, "5"))
+    actions.cancel(order, "clerk", NOW, "")
+    late = replace(held(order, "3", went="2", revision=1), at=NOW + timedelta(days=5))
+    hear(order, late)
+    assert order.until == NOW + timedelta(days=8)
+
+
 def test_a_larger_line_awaits_at_once_and_a_smaller_one_stays_ready() -> None:
     """From 2 to 5 with 2 held it is in progress in the same change; from 5 to 3 it stays ready."""
     order = taken(line("2"))
@@ -367,49 +375,3 @@ def test_an_extended_hold_is_not_asked_for_beyond_ninety_days() -> None:
     actions.mark(order, "clerk", NOW, "")
     actions.restore(order, "clerk", now)
     assert order.until == now + timedelta(days=90)
-
-
-@pytest.mark.parametrize(
-    ("changes", "refusal", "pointer"),
-    [
-        ({"lines": (line("1.5"),)}, refusals.TooPrecise, "/lines/0/quantity"),
-        ({"lines": (line("1"), line("1", "X"))}, refusals.UnknownItem, "/lines/1/sku"),
-        ({"lines": (line("1"),), "currency": "USD"}, refusals.OtherCurrency, "/lines/0/unit_price"),
-        ({"lines": (line("9", price="999999999"),)}, refusals.TooLarge, "/lines"),
-        ({"until": NOW}, refusals.HoldEndsInThePast, "/hold/until"),
-        ({"until": NOW + timedelta(days=91)}, refusals.HoldTooLong, "/hold/until"),
-        ({"prepayment": Decimal("1.005")}, refusals.TooPrecise, "/prepayment"),
-        ({"prepayment": Decimal(1001)}, refusals.PrepaymentAboveTotal, "/prepayment"),
-        ({"terms": (WishedTerm(NOW.date(), Decimal(999)),)}, refusals.TermsDoNotAddUp, "/terms"),
-        ({"store_id": MAIN}, refusals.UnknownStore, "/store_id"),
-        ({"warehouse_id": STORE}, refusals.UnknownWarehouse, "/hold/warehouse_id"),
-        ({"warehouse_id": OTHER_MAIN}, refusals.WarehouseOutOfReach, "/hold/warehouse_id"),
-        ({"customer_id": STORE}, refusals.UnknownCustomer, "/customer_id"),
-    ],
-)
-def test_what_is_no_order_is_refused_where_it_is_wrong(
-    changes: dict[str, Any], refusal: type[refusals.Refused], pointer: str
-) -> None:
-    """Each mistake has its refusal and points at the field."""
-    with pytest.raises(refusal) as caught:
-        taken(**changes)
-    assert caught.value.pointer == pointer
-
-
-def test_kilograms_have_three_decimals_and_amounts_are_half_up() -> None:
-    """0.333 kg at 1.2345 are 0.41; five at 0.105 are 0.53."""
-    order = taken(line("0.333", "RICE"), line("5", price="0.105"))
-    assert [n.amount for n in order.lines] == [Decimal("0.41"), Decimal("0.53")]
-
-
-@given(st.integers(0, 1 << 50))
-def test_special_skus_can_be_read_aloud(number: int) -> None:
-    """A special SKU has no letter that is read as another."""
-    assert not set("01ILO") & set(special_sku(number))
-
-
-@given(st.integers(0, 10**9).map(lambda n: Decimal(n).scaleb(-4)))
-def test_tidy_figures_keep_their_value(value: Decimal) -> None:
-    """Leaving out zeros changes no price and no quantity, and shows no exponent."""
-    assert tidy_price(value, "EUR") == plain(value) == value
-    assert "E" not in f"{plain(value)}{tidy_price(value, 'EUR')}"
