@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import asyncpg
 import pytest
@@ -202,6 +202,37 @@ async def test_a_round_that_is_never_acknowledged_ends(db: Database, topic: str)
     finally:
         await connection.close()
     assert await unsent(db) == ROWS
+
+
+class Asked(asyncio.Event):
+    """Says when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        self.asked.set()
+        return await super().wait()
+
+
+async def test_a_relay_told_to_stop_as_it_is_woken_stops(db: Database) -> None:
+    """News that comes in the same moment does not make it miss the word; the process can end."""
+    connection, silent, wakeup = await asyncpg.connect(db.dsn), Silent(), Asked()
+
+    async def relays() -> None:
+        while True:
+            await relay.relay_once(connection, cast(Any, silent), wakeup)
+
+    leader = asyncio.create_task(relays())
+    await wakeup.asked.wait()
+    wakeup.set()
+    await asyncio.sleep(0)
+    leader.cancel()
+    ended, _ = await asyncio.wait([leader], timeout=5)
+    leader.cancel()
+    await connection.close()
+    assert ended
 
 
 STANDING_BY = """

@@ -105,9 +105,11 @@ async def relay_once(
     rows = await connection.fetch(SELECT, ROWS_MAX)
     if not rows:
         telemetry.OUTBOX_AGE.set(0)
-        # The time limit is the poll: a NOTIFY may have been lost.
+        # The time limit is the poll: a NOTIFY may have been lost. Python 3.11's `wait_for` forgets
+        # that it was cancelled when what it waits for comes in the same moment.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(wakeup.wait(), POLL_S)
+            async with asyncio.timeout(POLL_S):
+                await wakeup.wait()
         return 0
     begun = time.monotonic()
     telemetry.OUTBOX_AGE.set(_age_s(rows[0]))
