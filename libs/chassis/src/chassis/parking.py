@@ -226,7 +226,7 @@ async def mend(tx: AsyncConnection, id: int, payload: bytes) -> bool:
 async def replay(tx: AsyncConnection, consumers: Mapping[str, "Replayer"], id: int, by: str) -> int:
     """Handle the first `REPLAYED_MAX` that wait for the record's key, in order; how many they were.
 
-    When one of them is refused again, nothing of it happened. When it were as many, there may be
+    When one of them is refused again, nothing of it happened. When they are as many, there may be
     more: the caller comes again, in another transaction, so that others get their turn.
     """
     await stop_consumer(tx, id)

@@ -119,7 +119,7 @@ async def claim(tx: AsyncConnection, call: Call, status: int, subject: str) -> K
 
 
 async def unclaim(tx: AsyncConnection, call: Call) -> None:
-    """Keep the call that this transaction claimed after all not: sent again, it goes on."""
+    """Do not keep the call that this transaction claimed: sent again, it goes on."""
     await tx.execute(FORGET, {"principal": call.principal, "key": call.key})
 
 
