@@ -76,7 +76,7 @@ SELECT order_id::text AS subject,
        format('all is handed over, %s is due while %s of deposit is left', due_now, deposit_left)
          AS text
 FROM order_account
-WHERE placed AND shipped_value >= total AND due_now > 0 AND deposit_left > 0"""
+WHERE placed AND NOT cancelled AND shipped_value >= total AND due_now > 0 AND deposit_left > 0"""
 QUESTIONS = tuple(
     Question("billing", sql)
     for sql in (CURRENCIES, BALANCES, NOBODYS, FIGURES, ENTRIES, CONSUMED, UNCOVERED)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +18,8 @@ from chassis.testing import Bench, bench, migrated_template, scratch_database
 from contracts import topics
 from contracts.shipping import ShipmentPosted, ShipmentPosting, ShipmentRefused
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .kafka import scratch_topic
 
 FORBIDDEN_ORDER = UUID("01900000-0000-7000-8000-0000000000ff")
 subscriptions = Subscriptions()
@@ -74,3 +76,17 @@ def posting(order_id: UUID | None = None, shipment_id: UUID | None = None) -> Sh
 async def pings(db: Database) -> int:
     async with db.reading() as tx:
         return int((await tx.execute(sa.text("SELECT count(*) FROM pings"))).scalar_one())
+
+
+@pytest.fixture
+async def topic() -> AsyncIterator[str]:
+    async with scratch_topic() as name:
+        yield name
+
+
+@pytest.fixture
+async def name() -> AsyncIterator[str]:
+    """A service's name that nobody else uses, with its commands topic."""
+    own = f"pinger-{uuid4().hex[:6]}"
+    async with scratch_topic(f"{own}.commands"):
+        yield own

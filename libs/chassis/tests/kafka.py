@@ -1,14 +1,20 @@
-"""Topics of a test's own on the real broker, and what lies on them."""
+"""Topics of a test's own on the real broker, what lies on them, and a process that follows them."""
 
 import asyncio
 import os
+import signal
+import socket
+import subprocess
+import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from chassis.database import Database
 
 PARTITIONS = 3
 
@@ -75,3 +81,25 @@ async def until(condition: Callable[[], object], what: str, seconds: float = 60)
         if asyncio.get_running_loop().time() > deadline:
             raise AssertionError(f"waited {seconds} s in vain for {what}")
         await asyncio.sleep(0.05)
+
+
+@contextmanager
+def pinger_process(db: Database, topic: str, name: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """The tiny service as a process; killed hard at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = {
+        **os.environ,
+        "HOLDFAST_DATABASE_URL": db.engine.url.render_as_string(hide_password=False),
+        "HOLDFAST_KAFKA": kafka_address(),
+        "HOLDFAST_HTTP_PORT": str(port),
+        "HOLDFAST_LOG_LEVEL": "WARNING",
+    }
+    script = str(Path(__file__).with_name("pinger_app.py"))
+    process = subprocess.Popen([sys.executable, script, topic, name], env=env)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()

@@ -63,25 +63,6 @@ async def test_whoever_began_it_ends_it() -> None:
     assert ended.is_set()
 
 
-async def test_work_that_forgets_that_it_was_cancelled_is_told_again() -> None:
-    """The library that it waits for may swallow the word; a service stops all the same."""
-    begun, told = asyncio.Event(), 0
-
-    async def work() -> None:
-        nonlocal told
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            told += 1
-            if told > 1:
-                raise
-
-    async with asyncio.timeout(20), in_background({"deaf": work}):
-        await begun.wait()
-    assert told >= 1
-
-
 async def test_the_one_task_of_for_ever_can_be_cancelled() -> None:
     """Its own cancellation is no failure of the work."""
     begun = asyncio.Event()

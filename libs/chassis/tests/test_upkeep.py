@@ -30,11 +30,12 @@ SELECT 'write_down', 'shipping.shipments', 'k', coalesce(days, 0), 'x.v1', gen_r
 FROM unnest(ARRAY[31, 29, NULL::int]) AS resolved(days)""")
 TAKE_LONG = """
 CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql
-  AS 'BEGIN PERFORM pg_sleep(5); RETURN old; END';
+  AS 'BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN old; END';
 CREATE TRIGGER take_long BEFORE DELETE ON inbox FOR EACH ROW EXECUTE FUNCTION take_long()"""
 TAKES_LONG = """
 SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event = 'PgSleep' AND query LIKE 'DELETE FROM inbox%'"""
+WHERE datname = current_database() AND wait_event = 'advisory'
+  AND query LIKE 'DELETE FROM inbox%'"""
 SAY = """
 INSERT INTO outbox(event_id, topic, key, version, type, payload, headers, published_at)
 VALUES (gen_random_uuid(), 'shipping.shipments', 'k', 1, 'x.v1', '{}', '{}', now())"""
@@ -62,6 +63,7 @@ async def keeping(db: Database) -> AsyncIterator[None]:
         yield
     finally:
         leader.cancel()
+        await asyncio.gather(leader, return_exceptions=True)
 
 
 async def exists(db: Database, partition: str) -> bool:
@@ -96,14 +98,21 @@ async def test_nobody_who_says_something_waits_for_the_clearing(db: Database) ->
     clerk = await asyncpg.connect(db.dsn)
     try:
         await clerk.execute(TAKE_LONG)
+        await clerk.execute("SELECT pg_advisory_lock(4711)")
         async with keeping(db):
             await until(lambda: is_clearing(clerk), "the clearing to begin")
-            await clerk.execute(SAY, timeout=2)
-            await until(lambda: is_gone(db), "the day of long ago to be dropped", 2)
+            await clerk.execute(SAY, timeout=10)
+            await until(lambda: drops(db), "the day of long ago to be dropped")
             assert await is_clearing(clerk)
     finally:
+        await clerk.execute("SELECT pg_advisory_unlock_all()")
         await clerk.execute("DROP FUNCTION take_long CASCADE")
         await clerk.close()
+
+
+async def drops(db: Database) -> bool:
+    await db.run(plumbing.drop_sent_days)
+    return await is_gone(db)
 
 
 async def is_clearing(clerk: "asyncpg.Connection[Any]") -> bool:

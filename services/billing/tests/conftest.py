@@ -19,6 +19,7 @@ from contracts.inventory import StoreState
 from contracts.orders import (
     CustomerState,
     HoldTerms,
+    OrderCancelled,
     OrderChanged,
     OrderLine,
     OrderPlaced,
@@ -69,6 +70,10 @@ class Shop:
     async def change(self, order_id: UUID, total: str) -> None:
         """The order is worth this from now on."""
         await self.bench.deliver(order_changed(order_id, self.store_id, Decimal(total)))
+
+    async def cancel_order(self, order_id: UUID) -> None:
+        """The order is cancelled, as the orders service says it."""
+        await self.bench.deliver(order_cancelled(order_id, self.store_id))
 
     async def pay(
         self, order_id: UUID, amount: str, document_id: str | None = None, **own: Any
@@ -220,6 +225,23 @@ def line(
         unit_price=unit_price,
         amount=amount,
         tax_rate=Decimal(tax_rate),
+    )
+
+
+def order_cancelled(order_id: UUID, store_id: UUID) -> OrderCancelled:
+    return OrderCancelled(
+        order_id=order_id,
+        store_id=store_id,
+        number="S1-000042",
+        status="cancelled",
+        financial_status="unpaid",
+        currency="EUR",
+        total=Decimal(0),
+        paid=Decimal(0),
+        changed=("status",),
+        at=NOW,
+        by="clerk",
+        reason="changed mind",
     )
 
 

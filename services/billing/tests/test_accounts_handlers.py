@@ -12,7 +12,7 @@ from billing.documents.handlers import IssueDocument, issue_documents
 from chassis.database import Database
 from chassis.http.idempotency import Call
 from chassis.ids import uuid7
-from chassis.testing import Bench, until_one_waits_for_a_lock
+from chassis.testing import Bench, until_some_wait_for_a_lock
 from contracts.billing import (
     FACTS,
     HandOverSettled,
@@ -338,7 +338,7 @@ async def test_payment_that_waited_sees_what_it_waited_for(shop: Shop, db: Datab
     async with db.engine.connect() as first, db.engine.connect() as second:
         await first.execute(sa.text("SELECT FROM order_account FOR UPDATE"))
         waiting = asyncio.create_task(open_books(second, [order]))
-        await until_one_waits_for_a_lock(db)
+        await until_some_wait_for_a_lock(db)
         await issue_documents(first, [proforma(order)], UTC)
         await first.commit()
         book = (await waiting)[order]

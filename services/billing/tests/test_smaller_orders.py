@@ -81,6 +81,31 @@ async def test_an_invoice_asks_for_no_more_than_the_order(shop: Shop) -> None:
     assert figures(await shop.read_document(invoice)) == ("300.00", "300.00", "partly_paid")
 
 
+async def test_the_newest_invoice_gives_way_first(shop: Shop) -> None:
+    """An order grew after its first invoice and shrank after its second: the first stays paid."""
+    order = await shop.order("400")
+    ahead = await shop.document(order, "proforma")
+    await shop.pay(order, "400", ahead["id"])
+    first = await shop.document(order, "invoice")
+    await shop.change(order, "1000")
+    second = await shop.document(order, "invoice")
+    await shop.change(order, "500")
+    assert figures(await shop.read_document(first)) == ("0.00", "0.00", "paid")
+    assert figures(await shop.read_document(second)) == ("500.00", "100.00", "open")
+
+
+async def test_a_cancel_that_turns_out_void_consumes_no_deposit(shop: Shop) -> None:
+    """Goods had left as the order was cancelled: the deposit is shared as if it never was."""
+    order = await shop.order("1000")
+    await shop.pay(order, "500")
+    await shop.cancel_order(order)
+    await shop.hand_over(order, "400", "1000")
+    await shop.change(order, "1000")
+    assert await shop.figures(order) == money(
+        paid="500", deposit_left="300", due_now="200", refunded="0"
+    )
+
+
 async def test_an_order_that_wants_nothing_asks_for_nothing(shop: Shop) -> None:
     """Its invoice has no force until something is wanted again."""
     order = await shop.order("1000")

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 from chassis.ids import uuid7
-from chassis.testing import Bench, until_one_waits_for_a_lock
+from chassis.testing import Bench, until_some_wait_for_a_lock
 from contracts.identity import Role
 from identity import handlers, store
 from identity.domain import Account
@@ -35,7 +35,7 @@ async def amid_reset(
         assert locked is not None
         await handlers.change_account(tx, locked, {"password_hash": kept}, datetime.now(UTC))
         asked = asyncio.create_task(call)
-        await until_one_waits_for_a_lock(identity.db)
+        await until_some_wait_for_a_lock(identity.db)
     return await asked
 
 

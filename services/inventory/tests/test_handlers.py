@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from chassis.consumer import Consumer
 from chassis.ids import uuid7
 from chassis.records import Record
-from chassis.testing import record_of
+from chassis.testing import record_of, until_some_wait_for_a_lock
 from contracts.inventory import HoldGoods, HoldsDecided, HoldsFact, ReleaseGoods, WantedLine
 from inventory.app import service
 from inventory.holds import handlers, messages
@@ -100,25 +100,14 @@ async def test_temporary_storage_added_by_hand_amid_the_first_separate_hold(shop
     async with shop.bench.db.engine.begin() as tx:
         await lock_store(tx, shop.store_id)  # So that both have begun before either ends.
         adding = asyncio.create_task(shop.bench.http.post("/warehouses", json=body))
-        await until_so_many_wait_for_a_lock(shop, 1)
+        await until_some_wait_for_a_lock(shop.bench.db)
         holding = asyncio.create_task(commands_consumer(shop).consume([record_of(wish, 0)]))
-        await until_so_many_wait_for_a_lock(shop, 2)
+        await until_some_wait_for_a_lock(shop.bench.db, 2)
     added, _ = await asyncio.gather(adding, holding)
     assert added.status_code == 201, added.text
     assert await shop.bench.parked() == []
     assert (await shop.stock())["temporary_storage"]["held"] == "2"
     await check_explained(shop.bench.db)
-
-
-async def until_so_many_wait_for_a_lock(shop: Shop, count: int) -> None:
-    waiting = sa.text("""
-    SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'""")
-    async with asyncio.timeout(30), shop.bench.db.reading() as tx:
-        while True:
-            if (await tx.execute(waiting)).scalar_one() >= count:
-                return
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -4,7 +4,7 @@ import asyncio
 from uuid import UUID
 
 from chassis.ids import uuid7
-from chassis.testing import Bench
+from chassis.testing import Bench, until_some_wait_for_a_lock
 from contracts.identity import Role
 from contracts.orders import CustomerErased, CustomerState, ItemState
 from orders.customers.handlers import change_customer
@@ -176,23 +176,12 @@ async def test_two_cards_do_not_get_one_number_in_the_same_moment(shop: Bench) -
     async with shop.db.engine.begin() as tx:
         await change_customer(tx, UUID(first), lambda card: None, body)
         changing = asyncio.create_task(shop.http.patch(path, json=body, headers=headers))
-        await until_one_waits_for_a_lock(shop)
+        await until_some_wait_for_a_lock(shop.db)
     taken = await changing
     assert (taken.status_code, taken.json()["errors"][0]["pointer"]) == (409, "/card_number")
     assert (await shop.http.get(path)).json()["card_number"] is None
     free = await shop.http.patch(path, json={"card_number": "K-10"}, headers=headers)
     assert (free.status_code, free.json()["card_number"]) == (200, "K-10")
-
-
-async def until_one_waits_for_a_lock(shop: Bench) -> None:
-    waiting = """
-    SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-    async with asyncio.timeout(30), shop.db.reading() as tx:
-        while True:
-            if (await tx.exec_driver_sql(waiting)).all():
-                return
-            await asyncio.sleep(0.01)
 
 
 async def test_what_concerns_every_store_is_for_who_runs_them_all(shop: Bench) -> None:

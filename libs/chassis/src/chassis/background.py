@@ -60,10 +60,6 @@ async def in_background(works: Mapping[str, Work], every_s: float = AGAIN_S) -> 
     try:
         yield
     finally:
-        pending = set(tasks)
-        while pending:
-            for task in pending:
-                task.cancel()
-            # Told again: Python 3.11's `wait_for` forgets that it was cancelled when what it waits
-            # for comes in the same moment.
-            _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

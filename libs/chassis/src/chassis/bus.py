@@ -19,7 +19,7 @@ from chassis import parking, telemetry
 from chassis.background import in_background
 from chassis.consumer import Consumer
 from chassis.database import Database
-from chassis.records import Record
+from chassis.records import Record, record_of
 from chassis.settings import Settings
 from chassis.subscriptions import Subscription
 
@@ -122,7 +122,7 @@ class Bus:
     async def _give(self, raws: Sequence[ConsumerRecord]) -> None:
         by_topic: dict[str, list[Record]] = {}
         for raw in raws:
-            by_topic.setdefault(raw.topic, []).append(_record(raw))
+            by_topic.setdefault(raw.topic, []).append(record_of(raw))
         work = [
             consumer.consume(by_topic[consumer.subscription.topic])
             for consumer in self.consumers.values()
@@ -156,14 +156,21 @@ class Bus:
             log.error("the consumer has given up, the process ends")
             os._exit(EXIT_STALLED)
         if self.is_silent(consumer, time.monotonic()):
-            if await self.broker.ping(PING_S):
-                log.error("Kafka answers, but not the consumer; the process ends")
-                os._exit(EXIT_STALLED)
-            self._heard_at = time.monotonic()  # Kafka is away: from when it is back it counts.
+            await self._doubt(consumer)
         lag = await _lag(consumer)
         telemetry.LAG.set(lag)
         if self.is_stalled(lag, time.monotonic()):
             log.error("the consumer is stuck, the process ends", lag=lag)
+            os._exit(EXIT_STALLED)
+
+    async def _doubt(self, consumer: AIOKafkaConsumer) -> None:
+        """End the process if Kafka answers while the consumer still hears nothing."""
+        if not await self.broker.ping(PING_S):
+            self._heard_at = time.monotonic()  # Kafka is away: from when it is back it counts.
+            return
+        await asyncio.sleep(WATCH_S)  # A process that was frozen hears now what waited for it.
+        if self.is_silent(consumer, time.monotonic()):
+            log.error("Kafka answers, but not the consumer; the process ends")
             os._exit(EXIT_STALLED)
 
     async def _connect(self) -> None:
@@ -225,19 +232,10 @@ async def _lag(consumer: AIOKafkaConsumer | None) -> int:
         if high is None:
             continue
         with contextlib.suppress(TimeoutError, KafkaError):
-            position = await asyncio.wait_for(consumer.position(partition), POSITION_S)
+            async with asyncio.timeout(POSITION_S):
+                position = await consumer.position(partition)
             lag += max(0, high - position)
     return lag
-
-
-def _record(raw: ConsumerRecord) -> Record:
-    return Record(
-        topic=raw.topic,
-        partition=raw.partition,
-        key=(raw.key or b"").decode(errors="replace"),
-        payload=raw.value,
-        headers={name: (value or b"").decode(errors="replace") for name, value in raw.headers},
-    )
 
 
 async def _parse(

@@ -103,6 +103,7 @@ class Changes:
                     await connection.execute("SELECT pg_notify('changes', $1)", payload)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("news not sent, listeners poll", error=str(error))
+                connection.terminate()  # So that another one is made.
                 return
 
     def _heard(self, _connection: Any, pid: int, channel: str, payload: object) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from aiokafka import ConsumerRecord
 from contracts.message import Message, Tombstone
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -54,6 +55,17 @@ class Received(Generic[M]):
 
 class Undecodable(Exception):
     """The bytes or headers are not a message of ours."""
+
+
+def record_of(raw: ConsumerRecord) -> Record:
+    """The record as Kafka has it; what is no text is made visible, what has no value is empty."""
+    return Record(
+        topic=raw.topic,
+        partition=raw.partition,
+        key=(raw.key or b"").decode(errors="replace"),
+        payload=raw.value,
+        headers={name: (value or b"").decode(errors="replace") for name, value in raw.headers},
+    )
 
 
 class Invalid(Exception):

@@ -204,15 +204,15 @@ async def scratch_database(template: str) -> AsyncIterator[Database]:
         _idle[template].append(again)
 
 
-async def until_one_waits_for_a_lock(db: Database) -> None:
-    """Return once a transaction on this database is held up by another one's lock."""
+async def until_some_wait_for_a_lock(db: Database, count: int = 1) -> None:
+    """Return once so many transactions on this database are held up by others' locks."""
     question = sa.text("""
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'""")
     async with asyncio.timeout(30):
         while True:
             async with db.reading() as tx:
-                if (await tx.execute(question)).scalar_one():
+                if (await tx.execute(question)).scalar_one() >= count:
                     return
             await asyncio.sleep(0.01)
 

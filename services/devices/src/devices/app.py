@@ -53,7 +53,8 @@ async def serve_agents_on_kafka(runtime: Runtime) -> None:
             while await _hand_over_on_kafka(runtime):
                 pass
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await changed.wait()
 
 
 async def _hand_over_on_kafka(runtime: Runtime) -> int:

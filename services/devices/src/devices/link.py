@@ -104,7 +104,8 @@ class Hub:
                 if await self._hand_out_once():
                     continue
                 try:
-                    await asyncio.wait_for(changed.wait(), POLL_S)
+                    async with asyncio.timeout(POLL_S):
+                        await changed.wait()
                 except TimeoutError:
                     continue
 

@@ -24,7 +24,7 @@ class Settings(DatabaseSettings, ZonedSettings):
     """The sender; its domain is that of the Message-IDs."""
     mail_timeout_s: float = Field(10.0, gt=0)
     """How long each word with the server may take."""
-    mail_max_s: float = Field(30.0, gt=0)
+    mail_max_s: float = Field(60.0, gt=0)
     """How long one whole e-mail, several words, may take; then it is broken off and tried again."""
     mail_poll_s: float = Field(0.5, gt=0)
     """How often due e-mails are looked for."""

@@ -51,12 +51,12 @@ def choose(cookie: str | None, accept_language: str | None) -> str:
     return DEFAULT_LANGUAGE
 
 
-def zone_of(name: str | None, default: str) -> ZoneInfo:
+def zone_of(name: str | None, default: ZoneInfo) -> ZoneInfo:
     """The time zone that the browser told, or the chain's."""
     try:
-        return ZoneInfo(name or default)
+        return ZoneInfo(name) if name else default
     except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo(default)
+        return default
 
 
 @dataclass(frozen=True, slots=True)

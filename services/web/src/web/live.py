@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from chassis.records import Invalid, Record, Undecodable, open_envelope, read
+from chassis.records import Invalid, Undecodable, open_envelope, read, record_of
 from contracts import topics
 from contracts.catalogue import BY_TYPE
 from contracts.devices import PrintJobChanged, Scanned
@@ -196,20 +196,14 @@ class Live:
                     await asyncio.sleep(GATHER_SECONDS)
                 else:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._heard.wait(), UNHEARD_SECONDS)
+                        async with asyncio.timeout(UNHEARD_SECONDS):
+                            await self._heard.wait()
         finally:
             await consumer.stop()
 
     @staticmethod
     def _read(record: ConsumerRecord[bytes, bytes]) -> Change | None:
-        raw = Record(
-            record.topic,
-            record.partition,
-            (record.key or b"").decode(errors="replace"),
-            record.value,
-            {name: value.decode(errors="replace") for name, value in record.headers},
-        )
         try:
-            return change_of(read(open_envelope(raw), BY_TYPE).message)
+            return change_of(read(open_envelope(record_of(record)), BY_TYPE).message)
         except (Undecodable, Invalid):
             return None  # Pages show what the services keep; they park it and say so.

@@ -1,12 +1,13 @@
 """What web is told from outside, besides what every service is told."""
 
 from chassis.settings import Settings as ServiceSettings
+from chassis.settings import ZonedSettings
 from pydantic import Field, SecretStr, field_validator
 
 SECRET_LENGTH_MIN = 32
 
 
-class Settings(ServiceSettings):
+class Settings(ServiceSettings, ZonedSettings):
     """A session secret that anyone could guess refuses to start."""
 
     api_url: str = Field(description="The gateway, as web itself reaches it.")
@@ -14,9 +15,6 @@ class Settings(ServiceSettings):
     services: dict[str, str] = Field(
         default_factory=dict,
         description="Service name to its base URL; those of several processes with commas between.",
-    )
-    timezone: str = Field(
-        default="UTC", description="The zone of times where the browser names none."
     )
 
     @field_validator("session_secret")

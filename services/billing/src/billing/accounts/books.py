@@ -66,6 +66,14 @@ class Book:
                 None if self.row.cancelled else self.account.total,
             )
 
+    def is_all_handed_over(self, more: Decimal = ZERO) -> bool:
+        """Whether the order wants nothing beyond what was handed over, and goods worth `more`.
+
+        Of a cancelled order nobody knows: its total is none, and goods may have left meanwhile.
+        """
+        known = self.row.placed and not self.row.cancelled
+        return known and self.account.shipped_value + more >= self.account.total
+
     def document(self, document_id: UUID) -> Document | None:
         return next((one for one in self.documents if one.document_id == document_id), None)
 

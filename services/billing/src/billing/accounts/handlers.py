@@ -295,8 +295,7 @@ def _left_before(book: Book, one: ShipmentPosted, value: Decimal) -> Decimal:
     account, left = book.account, one.left_before
     if one.handed_over_before is not None:
         left += one.handed_over_before - account.shipped_value
-    is_last = book.row.placed and account.shipped_value + value >= account.total
-    return value if is_last else max(left, value)
+    return value if book.is_all_handed_over(value) else max(left, value)
 
 
 def _settled(

@@ -39,9 +39,8 @@ async def _follow_standing(tx: AsyncConnection, order_ids: Sequence[UUID], now: 
     """What is taken back of an order is owed and asked for no more; nor what is cancelled."""
     books = await open_books(tx, order_ids)
     for book in books.values():
-        account = book.account
-        if account.shipped_value >= account.total and account.due_now and account.deposit_left:
-            covered = domain.cover(account)
+        if book.is_all_handed_over() and book.account.due_now and book.account.deposit_left:
+            covered = domain.cover(book.account)
             consumed = covered.consumed
             fact = partial(account_fact, DepositConsumed, at=now, by="billing", consumed=consumed)
             book.post(covered, fact, now)

@@ -137,7 +137,7 @@ def _credited(documents: Sequence[Document], worth: Decimal) -> list[Document]:
     """No document asks for more than the order is worth, nor do its invoices, the newest first."""
     beyond = sum((one.total for one in documents if one.kind == "invoice"), ZERO) - worth
     result = list(documents)
-    for n, one in sorted(enumerate(documents), key=lambda entry: -entry[1].account_version):
+    for n, one in reversed(list(enumerate(documents))):  # They come in the order of their issue.
         most = beyond if one.kind == "invoice" else one.total - worth
         credited = max(ZERO, min(most, one.total))
         if one.kind == "invoice":
