@@ -21,6 +21,7 @@ from contracts.orders import (
     HoldTerms,
     OrderCancelled,
     OrderChanged,
+    OrderFact,
     OrderLine,
     OrderPlaced,
     Term,
@@ -228,40 +229,30 @@ def line(
     )
 
 
-def order_cancelled(order_id: UUID, store_id: UUID) -> OrderCancelled:
-    return OrderCancelled(
+def order_fact(kind: type[OrderFact], order_id: UUID, store_id: UUID, **own: Any) -> OrderFact:
+    """What the orders service says of an order of which nothing is paid."""
+    return kind(
         order_id=order_id,
         store_id=store_id,
         number="S1-000042",
-        status="cancelled",
         financial_status="unpaid",
         currency="EUR",
-        total=Decimal(0),
-        paid=Decimal(0),
-        changed=("status",),
-        at=NOW,
-        by="clerk",
-        reason="changed mind",
-    )
-
-
-def order_changed(order_id: UUID, store_id: UUID, total: Decimal) -> OrderChanged:
-    return OrderChanged(
-        order_id=order_id,
-        store_id=store_id,
-        number="S1-000042",
-        status="agreed",
-        financial_status="unpaid",
-        currency="EUR",
-        total=total,
         paid=Decimal(0),
         at=NOW,
         by="clerk",
-        changed=("lines",),
-        prepayment=Decimal(0),
-        revision=2,
-        lines=(line(1, "Chair", "1", total),),
+        **own,
     )
+
+
+def order_cancelled(order_id: UUID, store_id: UUID) -> OrderFact:
+    own: dict[str, Any] = {"status": "cancelled", "changed": ("status",), "reason": "changed mind"}
+    return order_fact(OrderCancelled, order_id, store_id, total=Decimal(0), **own)
+
+
+def order_changed(order_id: UUID, store_id: UUID, total: Decimal) -> OrderFact:
+    own: dict[str, Any] = {"status": "agreed", "changed": ("lines",), "prepayment": Decimal(0)}
+    lines = (line(1, "Chair", "1", total),)
+    return order_fact(OrderChanged, order_id, store_id, total=total, revision=2, lines=lines, **own)
 
 
 def shipment_posted(
