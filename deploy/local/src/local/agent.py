@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local.instance import Instance, write_private
+from local.instance import Instance, time_zone, write_private
 from local.owner import new_key, signed_in
 from local.topology import API, LOOPBACK
 
@@ -54,7 +54,7 @@ def config_text(instance: Instance, code: str | None = None) -> str:
     papers = instance.folder("agent", "papers")
     link = f"ws://{LOOPBACK}:{instance.ports.gateway}{API}/agents/link"
     lines = {"url": link, "journal": str(folder / "journal.sqlite")}
-    lines["time_zone"] = os.environ.get("HOLDFAST_TIMEZONE", "UTC")
+    lines["time_zone"] = time_zone()
     if code is not None:
         lines["enrolment_code"] = code
     head = "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())

@@ -84,6 +84,11 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
+def time_zone() -> str:
+    """The chain's zone, as who starts it says."""
+    return os.environ.get("HOLDFAST_TIMEZONE", "UTC")
+
+
 def from_environment() -> Instance:
     """The instance that HOLDFAST_PORT and HOLDFAST_STATE name."""
     text = os.environ.get("HOLDFAST_PORT", str(DEFAULT_PORT))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from local import agent, gateway, kafka, postgres, signing
-from local.instance import REPOSITORY, Instance, write_private
+from local.instance import REPOSITORY, Instance, time_zone, write_private
 from local.topology import (
     AGENT,
     API,
@@ -76,7 +76,7 @@ def service_environment(instance: Instance, service: Service, number: int = 0) -
         "SESSION_SECRET": instance.secret("web_session"),
         # Web asks each service itself whether it is ready, and merges their references.
         "SERVICES": json.dumps({s.name: instance.urls(s) for s in SERVICES}),
-        "TIMEZONE": os.environ.get("HOLDFAST_TIMEZONE", "UTC"),
+        "TIMEZONE": time_zone(),
     }
     values.update({name: own[name] for name in service.settings if name in own})
     return {f"HOLDFAST_{name}": value for name, value in values.items()}

@@ -183,29 +183,17 @@ def validation_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
 
 def invalid_request(errors: Sequence[Any]) -> Problem:
     """The problem of a request in which pydantic found these errors."""
+    return _of_errors("The request does not fit", "invalid-request", 422, errors)
+
+
+def _of_errors(title: str, type: str, status: int, errors: Sequence[Any]) -> Problem:
     told = validation_errors(errors)
-    return Problem(
-        "The request does not fit",
-        type_="invalid-request",
-        status=422,
-        detail=_first(told),
-        errors=told,
-    )
-
-
-def _first(told: Sequence[Mapping[str, str]]) -> str:
-    return told[0]["detail"] if told else "Check the request against the API reference."
+    detail = told[0]["detail"] if told else "Check the request against the API reference."
+    return Problem(title, type_=type, status=status, detail=detail, errors=told)
 
 
 def _validation_problem(_: ExceptionHandler, __: Request, error: RequestValidationError) -> Problem:
     errors = error.errors()
-    if not any(e["type"] == "json_invalid" for e in errors):
-        return invalid_request(errors)
-    told = validation_errors(errors)
-    return Problem(
-        "The body is not JSON",
-        type_="malformed-body",
-        status=400,
-        detail=_first(told),
-        errors=told,
-    )
+    if any(e["type"] == "json_invalid" for e in errors):
+        return _of_errors("The body is not JSON", "malformed-body", 400, errors)
+    return invalid_request(errors)
